@@ -1,0 +1,1 @@
+"""Values and rules of an organization: no I/O, no framework, nothing else of ours."""

@@ -1,0 +1,97 @@
+"""The one hierarchy of errors: each has a stable code, an HTTP status and an exit code, in every face of the store."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class OrgtuiError(Exception):
+    """Something a person can be told: `message` is one line, `details` are JSON values for programs."""
+
+    code: ClassVar[str] = "failed"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class Invalid(OrgtuiError):
+    """A value that cannot be accepted; `field` names it where a form has it."""
+
+    code, status, exit_code = "invalid", 422, 2
+
+    def __init__(self, message: str, *, field: str | None = None, **details: Any) -> None:
+        super().__init__(message, **({"field": field} if field else {}), **details)
+        self.field = field
+
+
+class Forbidden(OrgtuiError):
+    """The actor's role does not allow the operation."""
+
+    code, status, exit_code = "forbidden", 403, 3
+
+
+class NotFound(OrgtuiError):
+    """Nothing of that name or id exists, as far as the actor may know."""
+
+    code, status, exit_code = "not_found", 404, 4
+
+
+class Conflict(OrgtuiError):
+    """The world changed, or already holds what was asked for."""
+
+    code, status, exit_code = "conflict", 409, 5
+
+
+class Stale(Conflict):
+    """The row was changed since it was read; `theirs` and `yours` hold both values by field."""
+
+    code, status = "stale", 412
+
+    def __init__(self, message: str, *, theirs: dict[str, Any], yours: dict[str, Any], version: int) -> None:
+        super().__init__(message, theirs=theirs, yours=yours, version=version)
+        self.theirs, self.yours, self.version = theirs, yours, version
+
+
+class AlreadyThere(Conflict):
+    """What was to be made exists already."""
+
+    code = "already_there"
+
+
+class KeyReused(Conflict):
+    """An idempotency key came back with another request."""
+
+    code = "key_reused"
+
+
+class Unreachable(OrgtuiError):
+    """The store or a service did not answer; nothing was changed that it did not confirm."""
+
+    code, status, exit_code = "unreachable", 503, 6
+
+
+class StoreRefused(OrgtuiError):
+    """The store is there but cannot be used: not a database, newer than the program, read-only, full."""
+
+    code, status, exit_code = "store_refused", 503, 6
+
+
+ERRORS: dict[str, type[OrgtuiError]] = {
+    error.code: error
+    for error in (
+        OrgtuiError,
+        Invalid,
+        Forbidden,
+        NotFound,
+        Conflict,
+        Stale,
+        AlreadyThere,
+        KeyReused,
+        Unreachable,
+        StoreRefused,
+    )
+}

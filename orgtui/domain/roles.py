@@ -1,0 +1,51 @@
+"""Who may do what: two roles of an organization and one permission for each kind of act."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The seed's two roles; badges show them in capitals."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What an operation needs; every operation names exactly one."""
+
+    VIEW = "view"
+    EDIT_ORGANIZATION = "edit_organization"
+    DELETE_ORGANIZATION = "delete_organization"
+    TRANSFER_OWNERSHIP = "transfer_ownership"
+    MANAGE_MEMBERS = "manage_members"
+    MANAGE_BILLING = "manage_billing"
+    MANAGE_KEYS = "manage_keys"
+    MANAGE_WORKSPACES = "manage_workspaces"
+    RECORD_USAGE = "record_usage"
+    VIEW_AUDIT = "view_audit"
+
+
+_OWNER_ONLY = {Permission.DELETE_ORGANIZATION, Permission.TRANSFER_OWNERSHIP, Permission.MANAGE_BILLING}
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.OWNER: frozenset(Permission),
+    Role.ADMIN: frozenset(set(Permission) - _OWNER_ONLY),
+}
+
+REASONS: dict[Permission, str] = {
+    Permission.DELETE_ORGANIZATION: "Only an owner can delete the organization.",
+    Permission.TRANSFER_OWNERSHIP: "Only an owner can transfer ownership.",
+    Permission.MANAGE_BILLING: "Billing is the owner's; admins can look, not change.",
+}
+
+
+def allows(role: Role, permission: Permission) -> bool:
+    """Whether *role* carries *permission*."""
+    return permission in PERMISSIONS[role]
+
+
+def refusal(permission: Permission) -> str:
+    """Why a role without *permission* is refused, as one sentence."""
+    return REASONS.get(permission, f"Your role does not allow this ({permission.value.replace('_', ' ')}).")
