@@ -45,8 +45,12 @@ class Money:
     minor: int
     currency: str = "EUR"
 
+    def major(self) -> Decimal:
+        """In the currency's major unit."""
+        return Decimal(self.minor).scaleb(-exponent(self.currency))
+
     def __str__(self) -> str:
-        return Cost(Decimal(self.minor).scaleb(-exponent(self.currency)), self.currency).exact()
+        return Cost(self.major(), self.currency).exact()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,14 @@ PLANS = (
     Plan("starter", "Starter", "€29/mo", 2_500, "2,500/month", "Unlimited per workflow", "Cloud", 2_900),
     Plan("pro", "Pro", "€49/mo", 10_000, "10,000/month", "Unlimited per workflow", "Cloud", 4_900),
     Plan(
-        "business", "Business", "€670/mo", 50_000, "50,000/month", "Unlimited per workflow",
-        "Cloud + Self-hosted", 67_000,
+        "business",
+        "Business",
+        "€670/mo",
+        50_000,
+        "50,000/month",
+        "Unlimited per workflow",
+        "Cloud + Self-hosted",
+        67_000,
     ),
     Plan("enterprise", "Enterprise", "Custom", None, "Custom volume", "Unlimited", "Cloud + VPC + On-premise", None),
 )

@@ -1,0 +1,266 @@
+"""`orgtui usage`: show a month, import events, export what a screen shows."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from orgtui.cli.output import ask, jsonable, print_json, say, table
+from orgtui.domain import figures
+from orgtui.domain.providers import display_name
+from orgtui.domain.text import clean, csv_cell
+from orgtui.domain.usage import Call, Funding, Run
+from orgtui.store.contract import Store
+from orgtui.store.contract.usage import UsageBatch, UsageMonth
+
+BATCH = 2_000
+_SHOWN = 20
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the commands."""
+    section = commands.add_parser("usage", help="runs, tokens and cost, month by month")
+    verbs = section.add_subparsers(metavar="VERB", required=True, dest="verb")
+    show = verbs.add_parser("show", help="the figures of a month")
+    show.add_argument("--month", metavar="YYYY-MM", help="the month (the current one)")
+    show.set_defaults(run=_show)
+    load = verbs.add_parser("import", help="keep events; the same event twice changes nothing")
+    load.add_argument("files", nargs="+", metavar="FILE", help="files or directories; - is standard input")
+    load.add_argument("--source", required=True, choices=("litellm", "n8n"), help="whose shapes these are")
+    load.add_argument("--instance", metavar="NAME", help="which of several: two instances may use the same ids")
+    load.add_argument("--own-key", action="store_true", help="the calls were paid with the organization's own keys")
+    load.set_defaults(run=_import)
+    export = verbs.add_parser("export", help="the tables of a month as CSV or JSON")
+    export.add_argument("--month", metavar="YYYY-MM", help="the month (the current one)")
+    export.add_argument(
+        "--table", choices=tuple(TABLES), default="breakdown_by_model", help="which table (breakdown_by_model)"
+    )
+    export.add_argument("--raw", action="store_true", help="leave cells that a spreadsheet would take for a formula")
+    export.set_defaults(run=_export)
+    for verb in (show, load, export):
+        verb.add_argument("--json", action="store_true", help="print one JSON value")
+
+
+def shown(month: UsageMonth) -> dict[str, Any]:
+    """What the screen shows, under the names that scripts rely on."""
+    now, before = month.figures, month.previous
+    return {
+        "month": month.month,
+        "timezone": month.timezone,
+        "total_runs": now.total_runs,
+        "success_rate": now.success_rate,
+        "ai_credits_used": now.ai_credits_used,
+        "total_tokens": now.total_tokens,
+        "previous_month": before,
+        "daily_executions": month.daily_executions,
+        "monthly_spend": month.monthly_spend,
+        "models_used": month.models_used,
+        "daily_average": month.daily_average,
+        "daily_spending": month.daily_spending,
+        "breakdown_by_model": month.breakdown_by_model,
+        "provider_cost": month.provider_cost,
+        "own_key_cost": month.own_key_cost,
+        "not_counted": month.not_counted,
+        "unpriced_calls": month.unpriced_calls,
+    }
+
+
+def _month(arguments: argparse.Namespace) -> UsageMonth:
+    async def question(store: Store) -> UsageMonth:
+        return await store.usage.month(arguments.month)
+
+    return ask(arguments, question)
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    month = _month(arguments)
+    if arguments.json:
+        print_json(shown(month))
+        return
+    now = month.figures
+    say(f"Usage & Analytics  {month.month}  ({month.timezone})")
+    say()
+    for label, value in (
+        ("Total Runs", figures.count(now.total_runs)),
+        ("Success Rate", figures.percent(now.success_rate)),
+        ("AI Credits Used", figures.cost(now.ai_credits_used)),
+        ("Total Tokens", figures.count(now.total_tokens)),
+        ("Monthly Spend", figures.cost(month.monthly_spend)),
+        ("Models Used", figures.count(month.models_used)),
+        ("Daily Average", figures.cost(month.daily_average)),
+    ):
+        say(f"{label:<16}{value:>16}")
+    if month.not_counted:
+        words = ", ".join(f"{word.replace('_', ' ')} {count:,}" for word, count in month.not_counted.items())
+        say(f"Not counted: {words}")
+    if month.breakdown_by_model:
+        say()
+        table(
+            ("Model", "Provider", "Calls", "Tokens", "Credits", "Cost"),
+            [
+                (
+                    row.model,
+                    display_name(row.provider),
+                    f"{row.calls:,}",
+                    f"{row.total_tokens:,}",
+                    figures.cost(row.credits),
+                    figures.cost(row.cost) if row.cost else "unpriced",
+                )
+                for row in month.breakdown_by_model
+            ],
+            right=(2, 3, 4, 5),
+        )
+
+
+def _money(name: str, cost: dict[str, str] | None) -> dict[str, str | None]:
+    return {name: cost and cost["amount"], f"{name}_currency": cost and cost["currency"]}
+
+
+def flat(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Rows of a table for CSV: money becomes two columns."""
+    result = []
+    for row in jsonable(tuple(rows)):
+        cells: dict[str, Any] = {}
+        for name, value in row.items():
+            cells |= _money(name, value) if name in ("cost", "credits") else {name: value}
+        result.append(cells)
+    return result
+
+
+TABLES: dict[str, Callable[[UsageMonth], Iterable[Any]]] = {
+    "daily_executions": lambda month: month.daily_executions,
+    "daily_spending": lambda month: month.daily_spending,
+    "breakdown_by_model": lambda month: month.breakdown_by_model,
+}
+
+
+def write_csv(rows: list[dict[str, Any]], out: TextIO, *, raw: bool = False) -> None:
+    """The rows with a header; text that a spreadsheet would run gets an apostrophe unless *raw*."""
+    if not rows:
+        return
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value, raw) for name, value in row.items()})
+
+
+def _cell(value: Any, raw: bool) -> Any:
+    if not isinstance(value, str):
+        return value
+    return clean(value) if raw else csv_cell(clean(value))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    rows = TABLES[arguments.table](_month(arguments))
+    if arguments.json:
+        print_json(tuple(rows))
+    else:
+        write_csv(flat(rows), sys.stdout, raw=arguments.raw)
+
+
+@dataclass(slots=True)
+class _Tally:
+    new: int = 0
+    known: int = 0
+    updated: int = 0
+    skipped: int = 0
+    refused: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from orgtui.sources.reader import Options, read
+
+    options = Options(
+        source=arguments.source,
+        instance=arguments.instance,
+        funding=Funding.OWN_KEY if arguments.own_key else Funding.CREDITS,
+    )
+    progress = _Progress(sys.stderr)
+    items = read(arguments.files, options, stdin=sys.stdin.buffer, progress=progress.at)
+    tally = _Tally()
+
+    async def question(store: Store) -> None:
+        for batch in _batches(items, tally):
+            recorded = await store.usage.record(batch)
+            tally.new += recorded.new
+            tally.known += recorded.known
+            tally.updated += recorded.updated
+
+    try:
+        ask(arguments, question)
+    finally:
+        progress.done()
+    _tell(tally, arguments.json)
+    return 1 if tally.refused else 0
+
+
+def _batches(items: Iterable[object], tally: _Tally) -> Iterator[UsageBatch]:
+    from orgtui.sources.reader import Refused, Skipped
+
+    runs: list[Run] = []
+    calls: list[Call] = []
+    for item in items:
+        if isinstance(item, Run):
+            runs.append(item)
+        elif isinstance(item, Call):
+            calls.append(item)
+        elif isinstance(item, Skipped):
+            tally.skipped += 1
+        elif isinstance(item, Refused):
+            tally.refused += 1
+            if len(tally.reasons) < _SHOWN:
+                tally.reasons.append(f"{item.where}: {item.reason}")
+        if len(runs) + len(calls) >= BATCH:
+            yield UsageBatch(runs=tuple(runs), calls=tuple(calls))
+            runs, calls = [], []
+    if runs or calls:
+        yield UsageBatch(runs=tuple(runs), calls=tuple(calls))
+
+
+def _tell(tally: _Tally, as_json: bool) -> None:
+    if as_json:
+        counts = {name: getattr(tally, name) for name in ("new", "known", "updated", "skipped", "refused")}
+        print_json(counts | {"reasons": tally.reasons})
+    else:
+        parts = [f"{tally.new:,} new", f"{tally.known:,} known already"]
+        parts += [f"{tally.updated:,} updated"] if tally.updated else []
+        parts += [f"{tally.skipped:,} skipped (no events in them)"] if tally.skipped else []
+        say(f"Imported: {', '.join(parts)}, {tally.refused:,} refused.")
+    for reason in tally.reasons:
+        print(f"orgtui: refused {clean(reason)}", file=sys.stderr)  # noqa: T201
+    if tally.refused > len(tally.reasons):
+        print(f"orgtui: and {tally.refused - len(tally.reasons):,} more refused", file=sys.stderr)  # noqa: T201
+
+
+class _Progress:
+    """A bar on a terminal, nothing anywhere else."""
+
+    WIDTH = 30
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._shown = (out if out.isatty() else None), ""
+
+    def at(self, done: int, total: int | None) -> None:
+        """Show how many bytes of how many are read."""
+        if self._out is None:
+            return
+        if total:
+            filled = min(self.WIDTH, self.WIDTH * done // total)
+            line = f"{'━' * filled}{'─' * (self.WIDTH - filled)} {100 * done // total:3d} %"
+        else:
+            line = f"{done / 1_000_000:,.1f} MB"
+        if line != self._shown:
+            self._shown = line
+            self._out.write(f"\r{line}")
+            self._out.flush()
+
+    def done(self) -> None:
+        """Take the bar away."""
+        if self._out and self._shown:
+            self._out.write(f"\r{' ' * len(self._shown)}\r")
+            self._out.flush()

@@ -1,0 +1,101 @@
+"""How an operation is declared, and how faces are derived by walking the declarations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, wraps
+from typing import Any, TypeVar
+
+from orgtui.domain.errors import OrgtuiError
+from orgtui.domain.roles import Permission
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C")
+_DECLARED = "__operation__"
+_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One declared operation: GET reads, every other verb writes.
+
+    `path` may name parameters in braces. `needs` is None where the request carries its own right, as an invitation's
+    code does.
+    """
+
+    section: str
+    name: str
+    verb: str
+    path: str
+    needs: Permission | None
+    raises: tuple[type[OrgtuiError], ...]
+    signature: inspect.Signature
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything."""
+        return self.verb != "GET"
+
+    @property
+    def id(self) -> str:
+        """`section.name`, as audit rows and `--fail` spell it."""
+        return f"{self.section}.{self.name}"
+
+
+def operation(
+    verb: str, path: str, *, needs: Permission | None, raises: tuple[type[OrgtuiError], ...] = ()
+) -> Callable[[F], F]:
+    """Declare a method of a contract as an operation."""
+
+    def declare(method: F) -> F:
+        section = method.__module__.rpartition(".")[2]
+        signature = inspect.signature(method)
+        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        setattr(method, _DECLARED, Operation(section, method.__name__, verb, path, needs, raises, signature))
+        return method
+
+    return declare
+
+
+@cache
+def operations(contract: type[Any]) -> dict[str, Operation]:
+    """The operations of a contract, by name, in the order of their declaration."""
+    return {name: getattr(member, _DECLARED) for name, member in vars(contract).items() if hasattr(member, _DECLARED)}
+
+
+Invoke = Callable[[Operation, dict[str, Any]], Awaitable[Any]]
+
+
+def face(contract: type[C], invoke: Invoke) -> C:
+    """An object with the contract's methods, each of which sends its operation and arguments through *invoke*."""
+
+    def method(declared: Operation) -> Callable[..., Any]:
+        @wraps(getattr(contract, declared.name))
+        async def call(_self: object, *args: Any, **kwargs: Any) -> Any:
+            bound = declared.signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            return await invoke(declared, dict(bound.arguments))
+
+        return call
+
+    members = {name: method(declared) for name, declared in operations(contract).items()}
+    return type(f"{contract.__name__}Face", (contract,), members)()
+
+
+@contextmanager
+def idempotency_key(key: str) -> Iterator[None]:
+    """Writes inside carry *key*: the same key with the same request answers what it answered before."""
+    token = _key.set(key)
+    try:
+        yield
+    finally:
+        _key.reset(token)
+
+
+def current_key() -> str | None:
+    """The key set by `idempotency_key`, if any."""
+    return _key.get()

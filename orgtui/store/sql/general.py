@@ -1,0 +1,79 @@
+"""Writes of the General section."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import text
+
+from orgtui.domain.errors import Invalid, Stale
+from orgtui.domain.text import block, name
+from orgtui.images import accept_logo
+from orgtui.store.contract.general import GeneralChanges, GeneralPage, Losses
+from orgtui.store.sql.queries import general as queries
+from orgtui.store.sql.tables import Organization
+from orgtui.store.sql.unit_of_work import Write
+
+DESCRIPTION_LIMIT = 280
+_FIELDS = {"name": "Organization Name", "description": "Description"}
+
+
+def save(tx: Write, changes: GeneralChanges) -> GeneralPage:
+    """Change name or description, unless somebody else did meanwhile."""
+    organization = tx.session.get_one(Organization, tx.organization)
+    wanted: dict[str, Any] = {}
+    if changes.name is not None:
+        wanted["name"] = name(changes.name, field="name", label=_FIELDS["name"])
+    if changes.description is not None:
+        wanted["description"] = block(
+            changes.description, field="description", label=_FIELDS["description"], limit=DESCRIPTION_LIMIT
+        )
+    before = {field: getattr(organization, field) for field in wanted}
+    changed = {field: value for field, value in wanted.items() if value != before[field]}
+    if not changed:
+        tx.unchanged()
+        return queries.show(tx.read())
+    if changes.seen != organization.version:
+        raise Stale(
+            "Somebody changed this meanwhile; nothing was saved. Compare both values and save again.",
+            theirs={field: getattr(organization, field) for field in _FIELDS},
+            yours={field: wanted.get(field, getattr(organization, field)) for field in _FIELDS},
+            version=organization.version,
+        )
+    for field, value in changed.items():
+        setattr(organization, field, value)
+    organization.version += 1
+    tx.audit(tx.organization, before={field: before[field] for field in changed}, after=changed)
+    return queries.show(tx.read())
+
+
+def set_logo(tx: Write, image: bytes | None) -> GeneralPage:
+    """Keep the re-encoded image, or none."""
+    organization = tx.session.get_one(Organization, tx.organization)
+    accepted = accept_logo(image) if image is not None else None
+    if accepted == organization.logo:
+        tx.unchanged()
+        return queries.show(tx.read())
+    before, organization.logo = organization.logo, accepted
+    organization.version += 1
+    tx.audit(tx.organization, before=_mark(before), after=_mark(accepted))
+    return queries.show(tx.read())
+
+
+def _mark(image: bytes | None) -> dict[str, Any] | None:
+    return {"bytes": len(image), "sha256": hashlib.sha256(image).hexdigest()} if image else None
+
+
+def delete(tx: Write, confirm: str) -> Losses:
+    """Delete everything, when the exact name was typed."""
+    organization = tx.session.get_one(Organization, tx.organization)
+    if confirm != organization.name:
+        raise Invalid(f"Type the exact name, {organization.name}, to delete the organization.", field="confirm")
+    lost = queries.losses(tx.read())
+    tx.audit(tx.organization, before={"name": organization.name})
+    tx.session.flush()
+    tx.session.expunge_all()
+    # The rows below go by ON DELETE CASCADE, the audit with them.
+    tx.session.connection().execute(text("DELETE FROM organizations WHERE id = :org"), {"org": tx.organization})
+    return lost

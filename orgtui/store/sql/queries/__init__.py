@@ -1,0 +1,1 @@
+"""The reads of every section: plain SQL, so that the first screen needs no mapper."""

@@ -1,0 +1,78 @@
+"""The SQL face: every operation of the contract on its thread, in its transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import NotFound
+from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract.operation import Operation, face
+from orgtui.store.sql import schema
+from orgtui.store.sql.rows import Rows
+from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.store.sql.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStore:
+    """An open SQL store: the contract's sections in `store`, and `close` for when the last write is done."""
+
+    store: Store
+    close: Callable[[], None]
+
+
+def implementation(operation: Operation) -> Callable[..., Any]:
+    """The function that does an operation: reads stand in `queries/`, and so need no mapper; writes beside it."""
+    package = "orgtui.store.sql" if operation.writes else "orgtui.store.sql.queries"
+    function: Callable[..., Any] = getattr(import_module(f"{package}.{operation.section}"), operation.name)
+    return function
+
+
+def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient) -> SqlStore:
+    """Open the one organization of a database for *actor* (its first owner when None).
+
+    Raises NotFound where there is none, StoreRefused where the database cannot be used.
+    """
+    database.check()
+    schema.ensure(database, ambient.now())
+    with database.reading() as rows:
+        organization, owner = _find(rows, database)
+    unit = UnitOfWork(database, organization, actor or owner, ambient)
+    # Two threads: a long import never keeps a screen from being read.
+    reads = ThreadPoolExecutor(1, thread_name_prefix="orgtui-read")
+    writes = ThreadPoolExecutor(1, thread_name_prefix="orgtui-write")
+
+    async def invoke(operation: Operation, arguments: dict[str, Any]) -> Any:
+        from contextvars import copy_context
+
+        def work() -> Any:
+            run = unit.write if operation.writes else unit.read
+            return run(operation, implementation(operation), arguments)
+
+        executor = writes if operation.writes else reads
+        return await asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
+
+    def close() -> None:
+        reads.submit(database.close)
+        reads.shutdown(wait=True)
+        writes.shutdown(wait=True)
+
+    sections: dict[str, Any] = {name: face(contract, invoke) for name, contract in CONTRACTS.items()}
+    return SqlStore(Store(**sections, label=database.label), close)
+
+
+def _find(rows: Rows, database: SqliteDatabase) -> tuple[str, str]:
+    organization = rows.value("SELECT id FROM organizations ORDER BY created_at LIMIT 1")
+    if organization is None:
+        raise NotFound(f"There is no organization at {database.path}. Make one: orgtui init --name NAME --owner EMAIL")
+    owner = rows.value(
+        "SELECT email FROM members WHERE org_id = :org AND role = 'owner' ORDER BY joined_at, id LIMIT 1",
+        org=organization,
+    )
+    return organization, owner

@@ -1,0 +1,239 @@
+"""The tables. Instants are microseconds since 1970 UTC, days ISO dates, exact decimals text: alike on every database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary
+from sqlmodel import Field, SQLModel
+
+NO_WORKSPACE = ""
+
+
+def _instant(*, nullable: bool = False, index: bool = False) -> Any:
+    return Field(default=None if nullable else ..., sa_type=BigInteger, nullable=nullable, index=index)
+
+
+def _count() -> Any:
+    return Field(default=0, sa_type=BigInteger)
+
+
+def _organization() -> Any:
+    return Field(primary_key=True, foreign_key="organizations.id", ondelete="CASCADE")
+
+
+class Organization(SQLModel, table=True):
+    """The one row everything else hangs from; `revision` grows with every change below it."""
+
+    __tablename__ = "organizations"
+
+    id: str = Field(primary_key=True)
+    name: str
+    description: str = ""
+    logo: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    timezone: str
+    currency: str
+    plan: str
+    credit_rate: str
+    created_at: int = _instant()
+    version: int = 1
+    revision: int = _count()
+
+
+class Member(SQLModel, table=True):
+    """A person: `status` active; their e-mail, casefolded, is unique in the organization."""
+
+    __tablename__ = "members"
+    __table_args__ = (Index("members_email", "org_id", "email_key", unique=True),)
+
+    org_id: str = _organization()
+    id: str = Field(primary_key=True)
+    email: str
+    email_key: str
+    name: str
+    role: str
+    joined_at: int = _instant()
+    last_seen_at: int | None = _instant(nullable=True)
+    version: int = 1
+
+
+class Invitation(SQLModel, table=True):
+    """An invitation that waits: only a hash of its code is kept."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        Index("invitations_email", "org_id", "email_key", unique=True),
+        Index("invitations_code", "code_hash", unique=True),
+    )
+
+    org_id: str = _organization()
+    id: str = Field(primary_key=True)
+    email: str
+    email_key: str
+    role: str
+    code_hash: str
+    invited_by: str
+    sent_at: int = _instant()
+    expires_at: int = _instant()
+
+
+class Workspace(SQLModel, table=True):
+    """An isolated environment."""
+
+    __tablename__ = "workspaces"
+    __table_args__ = (Index("workspaces_name", "org_id", "name_key", unique=True),)
+
+    org_id: str = _organization()
+    id: str = Field(primary_key=True)
+    name: str
+    name_key: str
+    description: str = ""
+    created_at: int = _instant()
+    archived_at: int | None = _instant(nullable=True)
+    version: int = 1
+
+
+class InventoryItem(SQLModel, table=True):
+    """A workflow or an agent that the platform says a workspace holds."""
+
+    __tablename__ = "inventory"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "workspace_id"], ["workspaces.org_id", "workspaces.id"], ondelete="CASCADE"),
+    )
+
+    org_id: str = Field(primary_key=True)
+    workspace_id: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    name: str
+
+
+class ProviderKey(SQLModel, table=True):
+    """A sealed provider key; nothing here opens it."""
+
+    __tablename__ = "provider_keys"
+    __table_args__ = (Index("provider_keys_provider", "org_id", "provider", unique=True),)
+
+    org_id: str = _organization()
+    id: str = Field(primary_key=True)
+    provider: str
+    hint: str
+    fingerprint: str
+    sealed: str
+    added_by: str
+    added_at: int = _instant()
+
+
+class RunRow(SQLModel, table=True):
+    """A run, keyed by where it came from."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("runs_day", "org_id", "day"),)
+
+    org_id: str = _organization()
+    source: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    day: str
+    workspace_id: str
+    workspace_said: str | None
+    status: str
+    mode: str
+    outcome: str
+    started_at: int = _instant()
+    stopped_at: int | None = _instant(nullable=True)
+    workflow_id: str | None
+    workflow: str | None
+
+
+class CallRow(SQLModel, table=True):
+    """A model call, keyed by where it came from; `credit_rate` is the one it was settled with."""
+
+    __tablename__ = "calls"
+    __table_args__ = (Index("calls_day", "org_id", "day"),)
+
+    org_id: str = _organization()
+    source: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    day: str
+    workspace_id: str
+    workspace_said: str | None
+    at: int = _instant()
+    provider: str
+    model: str
+    failed: bool
+    cache_hit: bool
+    input_tokens: int = _count()
+    output_tokens: int = _count()
+    total_tokens: int = _count()
+    cached_tokens: int = _count()
+    billed: str | None
+    estimated: str | None
+    currency: str
+    funding: str
+    credit_rate: str
+    credits: str | None
+
+
+class RunDay(SQLModel, table=True):
+    """Roll-up of runs: a day, a workspace, an outcome."""
+
+    __tablename__ = "run_days"
+
+    org_id: str = _organization()
+    day: str = Field(primary_key=True)
+    workspace_id: str = Field(primary_key=True)
+    outcome: str = Field(primary_key=True)
+    runs: int = _count()
+
+
+class CallDay(SQLModel, table=True):
+    """Roll-up of calls: a day, a workspace, a model, who paid. Decimals are exact sums."""
+
+    __tablename__ = "call_days"
+
+    org_id: str = _organization()
+    day: str = Field(primary_key=True)
+    workspace_id: str = Field(primary_key=True)
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    funding: str = Field(primary_key=True)
+    currency: str = Field(primary_key=True)
+    calls: int = _count()
+    failed_calls: int = _count()
+    input_tokens: int = _count()
+    output_tokens: int = _count()
+    total_tokens: int = _count()
+    cached_tokens: int = _count()
+    unpriced_calls: int = _count()
+    billed: str = "0"
+    estimated: str = "0"
+    credits: str = "0"
+
+
+class AuditRow(SQLModel, table=True):
+    """Who changed what, with their role at that moment; written in the transaction of the change."""
+
+    __tablename__ = "audit"
+
+    org_id: str = _organization()
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    at: int = _instant()
+    actor: str
+    role: str
+    operation: str
+    subject: str
+    before: str
+    after: str
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """What a write answered, so that the same request answers the same again."""
+
+    __tablename__ = "idempotency_keys"
+
+    org_id: str = _organization()
+    key: str = Field(primary_key=True)
+    operation: str
+    request: str
+    response: str
+    at: int = _instant()

@@ -1,0 +1,183 @@
+"""The one wrapper around every operation: transaction, permission, idempotency key, audit row, commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import Forbidden, KeyReused, NotFound
+from orgtui.domain.months import micros
+from orgtui.domain.roles import Role, allows, refusal
+from orgtui.store.contract import CONTRACTS
+from orgtui.store.contract.operation import Operation, current_key
+from orgtui.store.sql.rows import Rows
+from orgtui.store.sql.sqlite import SqliteDatabase
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+NOBODY = "invitee"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a read is given: rows of one moment, whose they are, who asks, and when."""
+
+    rows: Rows
+    organization: str
+    actor: str
+    role: Role | None
+    ambient: Ambient
+
+    @property
+    def now(self) -> datetime:
+        """The instant of this operation's reading."""
+        return self.ambient.now()
+
+
+@dataclass(slots=True)
+class Write:
+    """What a write is given, inside its transaction. It must end with `audit` or `unchanged`."""
+
+    session: Session
+    operation: str
+    organization: str
+    actor: str
+    role: Role | None
+    ambient: Ambient
+    now: datetime
+    settled: bool = field(default=False, init=False)
+
+    @property
+    def rows(self) -> Rows:
+        """Plain SQL in this transaction, after all that the session holds back."""
+        self.session.flush()
+        connection: Any = self.session.connection().connection.driver_connection
+        return Rows(connection)
+
+    def read(self) -> Read:
+        """The same moment, for the functions that answer reads."""
+        return Read(self.rows, self.organization, self.actor, self.role, self.ambient)
+
+    def audit(self, subject: str, *, before: Any = None, after: Any = None) -> None:
+        """Record what changed: `before` and `after` are JSON values, without secrets."""
+        from orgtui.store.sql.tables import AuditRow
+
+        last = self.rows.value("SELECT max(seq) FROM audit WHERE org_id = :org", org=self.organization) or 0
+        self.session.add(
+            AuditRow(
+                org_id=self.organization,
+                seq=last + 1,
+                at=micros(self.now),
+                actor=self.actor,
+                role=self.role.value if self.role else NOBODY,
+                operation=self.operation,
+                subject=subject,
+                before=json.dumps(before, ensure_ascii=False, sort_keys=True),
+                after=json.dumps(after, ensure_ascii=False, sort_keys=True),
+            )
+        )
+        self.settled = True
+
+    def unchanged(self) -> None:
+        """Say that there was nothing to change."""
+        self.settled = True
+
+
+class UnitOfWork:
+    """Runs operations of one organization for one actor on one database."""
+
+    def __init__(self, database: SqliteDatabase, organization: str, actor: str, ambient: Ambient) -> None:
+        self._database, self._organization, self._actor, self._ambient = database, organization, actor, ambient
+
+    def read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """Run a read: permission and rows of the same moment."""
+        with self._database.reading() as rows:
+            role = self._permit(rows, operation)
+            return function(Read(rows, self._organization, self._actor, role, self._ambient), **arguments)
+
+    def write(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """Run a write: all of it is kept, or nothing."""
+        with self._database.writing() as session:
+            tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, self._ambient.now())
+            tx.role = self._permit(tx.rows, operation)
+            key = current_key()
+            if key and (answer := _answered(tx, operation, key, arguments)):
+                return answer[0]
+            result = function(tx, **arguments)
+            if not tx.settled:
+                raise AssertionError(f"{operation.id} ended without an audit row")
+            _close(tx, operation, key, arguments, result)
+            return result
+
+    def _permit(self, rows: Rows, operation: Operation) -> Role | None:
+        if operation.needs is None:
+            return None
+        role = role_of(rows, self._organization, self._actor)
+        if role is None:
+            if not rows.one("SELECT 1 FROM organizations WHERE id = :org", org=self._organization):
+                raise NotFound("The organization has been deleted.")
+            raise Forbidden(f"{self._actor} is not a member of this organization; act as one with --as EMAIL.")
+        if not allows(role, operation.needs):
+            raise Forbidden(refusal(operation.needs))
+        return role
+
+
+def role_of(rows: Rows, organization: str, email: str) -> Role | None:
+    """The role that *email* has now, None for strangers."""
+    role = rows.value(
+        "SELECT role FROM members WHERE org_id = :org AND email_key = :key", org=organization, key=email.casefold()
+    )
+    return Role(role) if role else None
+
+
+def _close(tx: Write, operation: Operation, key: str | None, arguments: dict[str, Any], result: Any) -> None:
+    from orgtui.store.sql.tables import IdempotencyKey, Organization
+
+    tx.session.flush()
+    organization = tx.session.get(Organization, tx.organization)
+    if organization is None:
+        return
+    organization.revision += 1
+    if key:
+        tx.session.add(
+            IdempotencyKey(
+                org_id=tx.organization,
+                key=key,
+                operation=operation.id,
+                request=_digest(arguments),
+                response=_adapter(operation).dump_json(result).decode(),
+                at=micros(tx.now),
+            )
+        )
+
+
+def _answered(tx: Write, operation: Operation, key: str, arguments: dict[str, Any]) -> tuple[Any] | None:
+    found = tx.rows.one(
+        "SELECT operation, request, response FROM idempotency_keys WHERE org_id = :org AND key = :key",
+        org=tx.organization,
+        key=key,
+    )
+    if found is None:
+        return None
+    if (found[0], found[1]) != (operation.id, _digest(arguments)):
+        raise KeyReused("This idempotency key was used for another request; use a new one.")
+    return (_adapter(operation).validate_json(found[2]),)
+
+
+def _digest(arguments: dict[str, Any]) -> str:
+    return hashlib.sha256(repr(arguments).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@cache
+def _adapter(operation: Operation) -> Any:
+    from pydantic import TypeAdapter
+
+    method = getattr(CONTRACTS[operation.section], operation.name)
+    return TypeAdapter(get_type_hints(method)["return"])
