@@ -9,7 +9,6 @@ from sqlalchemy import text
 
 from orgtui.domain.errors import Invalid, Stale
 from orgtui.domain.text import block, name
-from orgtui.images import accept_logo
 from orgtui.store.contract.general import GeneralChanges, GeneralPage, Losses
 from orgtui.store.sql.queries import general as queries
 from orgtui.store.sql.tables import Organization
@@ -50,6 +49,8 @@ def save(tx: Write, changes: GeneralChanges) -> GeneralPage:
 
 def set_logo(tx: Write, image: bytes | None) -> GeneralPage:
     """Keep the re-encoded image, or none."""
+    from orgtui.images import accept_logo
+
     organization = tx.session.get_one(Organization, tx.organization)
     accepted = accept_logo(image) if image is not None else None
     if accepted == organization.logo:

@@ -27,7 +27,8 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._reads = threading.local()
+        self._reads: sqlite3.Connection | None = None
+        self._read_lock = threading.Lock()
         self._engine: Engine | None = None
         self._engine_lock = threading.Lock()
 
@@ -62,8 +63,10 @@ class SqliteDatabase:
     @contextmanager
     def reading(self) -> Iterator[Rows]:
         """Rows of one consistent moment."""
-        with self._told():
-            connection = self._read_connection()
+        with self._told(), self._read_lock:
+            if self._reads is None:
+                self._reads = self._connect()
+            connection = self._reads
             connection.execute("BEGIN")
             try:
                 yield Rows(connection)
@@ -86,33 +89,26 @@ class SqliteDatabase:
                     raise error.orig from error
                 raise
 
-    def revision(self) -> int:
-        """SQLite's own mark of changes made by anybody else, without touching a table."""
-        return int(self._read_connection().execute("PRAGMA data_version").fetchone()[0])
-
     def backup(self, to: Path) -> None:
         """A consistent copy, taken while others may write."""
         with self._told(), closing(self._connect()) as source, closing(sqlite3.connect(to)) as target:
             source.backup(target)
 
     def close(self) -> None:
-        """Close this thread's reads and all writes."""
-        if connection := getattr(self._reads, "connection", None):
-            connection.close()
-            del self._reads.connection
-        if self._engine:
-            self._engine.dispose()
+        """Close all connections; a later use opens them again."""
+        with self._read_lock:
+            if self._reads:
+                self._reads.close()
+                self._reads = None
+        with self._engine_lock:
+            if self._engine:
+                self._engine.dispose()
+                self._engine = None
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
-        return connection
-
-    def _read_connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._reads, "connection", None)
-        if connection is None:
-            connection = self._reads.connection = self._connect()
         return connection
 
     def _write_engine(self) -> Engine:

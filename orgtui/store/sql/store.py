@@ -59,9 +59,9 @@ def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient
         return await asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
 
     def close() -> None:
-        reads.submit(database.close)
         reads.shutdown(wait=True)
         writes.shutdown(wait=True)
+        database.close()
 
     sections: dict[str, Any] = {name: face(contract, invoke) for name, contract in CONTRACTS.items()}
     return SqlStore(Store(**sections, label=database.label), close)

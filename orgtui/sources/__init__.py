@@ -1,0 +1,1 @@
+"""What other systems say about usage: their shapes in, our records out, without store or screen."""

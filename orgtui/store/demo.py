@@ -1,0 +1,300 @@
+"""The seeded organization: filled through the same operations as any other, and the same every time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from orgtui import __version__
+from orgtui.domain.ambient import Ambient
+from orgtui.domain.months import Month
+from orgtui.domain.providers import PROVIDERS
+from orgtui.domain.usage import Call, Funding, Run
+from orgtui.store.contract import Store
+from orgtui.store.sql import schema
+from orgtui.store.sql.sqlite import SqliteDatabase
+
+TIMEZONE = ZoneInfo("Europe/Berlin")
+OWNER = "ada@acme.example"
+HISTORY = 24
+RUNS_THIS_MONTH = 2_885
+_NOW = time(14, 2)
+_BATCH = 5_000
+_OWNED = ("openai", "anthropic", "google")
+
+_PEOPLE = (
+    ("grace@acme.example", "Grace Hopper", "owner", 620),
+    ("jonas.weber@acme.example", "Jonas Weber", "admin", 544),
+    ("meiling@acme.example", "Mei-Ling Chen", "admin", 410),
+    ("tomas@acme.example", "Tomás Oliveira", "admin", 233),
+)
+_INVITED = (("l.marchetti@partner.example", 9), ("priya.n@acme.example", 2))
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    name: str
+    description: str
+    workflows: tuple[str, ...]
+    more_workflows: int
+    agents: int
+    share: int
+
+
+_SPACES = (
+    _Space(
+        "Production", "Customer-facing workflows",
+        ("Invoice intake", "Order confirmation", "Support triage", "Refund approval", "Contract summary"), 33, 12, 62,
+    ),
+    _Space("Staging", "Rehearsal before release", ("Invoice intake (next)", "Support triage (next)"), 12, 6, 18),
+    _Space("Finance", "Invoices and dunning", ("Dunning letters", "Month-end export", "Cost report"), 6, 2, 15),
+    _Space("Playground", "Try things, weekly reset", ("Scratch", "Prompt bench"), 0, 1, 5),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    provider: str
+    name: str
+    share: int
+    input_price: Decimal
+    output_price: Decimal
+
+
+# Prices in US dollars a million tokens.
+_MODELS = (
+    _Model("openai", "gpt-4o", 40, Decimal("2.50"), Decimal("10")),
+    _Model("anthropic", "claude-sonnet-4-5", 21, Decimal("3"), Decimal("15")),
+    _Model("gemini", "gemini-2.5-pro", 21, Decimal("1.25"), Decimal("10")),
+    _Model("mistral", "mistral-large", 12, Decimal("2"), Decimal("6")),
+    _Model("xai", "grok-4", 6, Decimal("3"), Decimal("15")),
+)
+_PREFIX_OWNED = {prefix for provider in PROVIDERS if provider.key in _OWNED for prefix in provider.prefixes}
+_MODES = ("webhook",) * 6 + ("trigger",) * 3 + ("retry",)
+_ASIDE = (("success", "integrated"), ("success", "manual"), ("waiting", "webhook"), ("canceled", "webhook"))
+
+
+class _Clock:
+    """A clock that stands where it is put."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def set(self, day: date, at: time = time(9, 30)) -> None:
+        self.now = datetime.combine(day, at, TIMEZONE).astimezone(UTC)
+
+
+def demo_now(today: date) -> datetime:
+    """The instant the demo stands at."""
+    return datetime.combine(today, _NOW, TIMEZONE).astimezone(UTC)
+
+
+def seeded_ambient(today: date, seed: int) -> Ambient:
+    """The demo's standing clock, and randomness that is the same every time."""
+    source = random.Random(seed)  # noqa: S311 (nothing secret lives in a demo)
+    return Ambient(now=lambda: demo_now(today), random=source.randbytes)
+
+
+def throwaway(cache: Path, today: date, seed: int) -> Path:
+    """A fresh copy of the demo's database for this process, in a directory that `discard` removes."""
+    kept = cache / f"demo-{__version__}-{schema.HEAD}-{today}-{seed}.db"
+    if not kept.exists():
+        _keep(kept, today, seed)
+    directory = Path(tempfile.mkdtemp(prefix=f"orgtui-demo-{os.getpid()}-"))
+    shutil.copyfile(kept, directory / "demo.db")
+    _sweep(directory.parent)
+    return directory / "demo.db"
+
+
+def discard(path: Path) -> None:
+    """Remove a throw-away copy."""
+    shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the copies of demos that were killed."""
+    for left in parent.glob("orgtui-demo-*-*"):
+        pid = left.name.split("-")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _keep(kept: Path, today: date, seed: int) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as directory:
+        fresh = Path(directory) / "demo.db"
+        asyncio.run(_fill(fresh, today, seed))
+        fresh.replace(kept)
+
+
+async def _fill(path: Path, today: date, seed: int) -> None:
+    from orgtui.store.sql.founding import Founding, found
+    from orgtui.store.sql.store import open_sql_store
+
+    source = random.Random(seed)  # noqa: S311
+    clock = _Clock(demo_now(today))
+    ambient = Ambient(now=lambda: clock.now, random=source.randbytes)
+    database = SqliteDatabase(path)
+    clock.set(today - timedelta(days=993))
+    founding = Founding(
+        name="Acme Automation",
+        owner=OWNER,
+        owner_name="Ada Lovelace",
+        timezone=TIMEZONE.key,
+        plan="business",
+        workspace=None,
+    )
+    found(database, founding, ambient)
+    opened = open_sql_store(database, OWNER, ambient)
+    try:
+        await _settle(opened.store, clock, today)
+        await _work(opened.store, clock, today, source)
+    finally:
+        opened.close()
+    _make_one_file(database)
+
+
+async def _settle(store: Store, clock: _Clock, today: date) -> None:
+    from orgtui.domain.roles import Role
+    from orgtui.store.contract.general import GeneralChanges
+    from orgtui.store.contract.team import NewInvitation
+    from orgtui.store.contract.workspaces import Inventory, NewWorkspace
+
+    description = "Invoices, onboarding and support workflows for the European customers of Acme."
+    await store.general.save(GeneralChanges(seen=1, description=description))
+    for space in _SPACES:
+        made = await store.workspaces.create(NewWorkspace(name=space.name, description=space.description))
+        names = space.workflows + tuple(f"Workflow {number}" for number in range(1, space.more_workflows + 1))
+        inventory = Inventory(
+            workflows={f"{space.name.casefold()}-{n}": name for n, name in enumerate(names, 1)},
+            agents={f"{space.name.casefold()}-a{n}": f"Agent {n}" for n in range(1, space.agents + 1)},
+        )
+        await store.workspaces.set_inventory(made.id, inventory)
+    for email, name, role, days in _PEOPLE:
+        clock.set(today - timedelta(days=days))
+        invitation = await store.team.invite(NewInvitation(email=email, role=Role(role)))
+        await store.team.join(invitation.code, name)
+    for email, days in _INVITED:
+        clock.set(today - timedelta(days=days))
+        await store.team.invite(NewInvitation(email=email))
+
+
+async def _work(store: Store, clock: _Clock, today: date, source: random.Random) -> None:
+    from orgtui.store.contract.usage import UsageBatch
+
+    runs: list[Run] = []
+    calls: list[Call] = []
+    for day, count, rate in _days(today, source):
+        clock.set(day, time(23, 59))
+        made, called = _day(day, count, rate, today, source, len(runs))
+        runs += made
+        calls += called
+    clock.now = demo_now(today)
+    for start in range(0, len(runs), _BATCH):
+        await store.usage.record(UsageBatch(runs=tuple(runs[start : start + _BATCH])))
+    for start in range(0, len(calls), _BATCH):
+        await store.usage.record(UsageBatch(calls=tuple(calls[start : start + _BATCH])))
+
+
+def _days(today: date, source: random.Random) -> Iterator[tuple[date, int, float]]:
+    """Each day of the history: how many counted runs, and which part of them fails."""
+    volume = float(RUNS_THIS_MONTH)
+    months: list[tuple[Month, int]] = []
+    for back in range(HISTORY):
+        months.append((Month.of(today).shift(-back), round(volume)))
+        volume /= 1.12 if back == 0 else source.uniform(0.99, 1.09)
+    for month, total in reversed(months):
+        days = [day for day in month.days if day <= today]
+        weights = [source.uniform(0.25, 0.4) if day.weekday() > 4 else source.uniform(0.85, 1.25) for day in days]
+        bad = {source.randrange(len(days)) for _ in range(3)}
+        for index, (day, count) in enumerate(zip(days, _spread(total, weights), strict=True)):
+            yield day, count, source.uniform(0.11, 0.18) if index in bad else source.uniform(0.0, 0.025)
+
+
+def _spread(total: int, weights: list[float]) -> list[int]:
+    """*total* in parts like *weights*, with nothing lost to rounding."""
+    whole, parts, given = sum(weights), [], 0
+    reached = 0.0
+    for weight in weights:
+        reached += weight
+        part = round(total * reached / whole) - given
+        parts.append(part)
+        given += part
+    return parts
+
+
+def _day(
+    day: date, count: int, rate: float, today: date, source: random.Random, first: int
+) -> tuple[list[Run], list[Call]]:
+    runs, calls = [], []
+    latest = (14 * 60) if day == today else 24 * 60
+    for number in range(first, first + count + count // 20):
+        space = source.choices(_SPACES, [space.share for space in _SPACES])[0]
+        status = "error" if source.random() < rate else "success"
+        mode = source.choice(_MODES)
+        if number >= first + count:
+            status, mode = source.choice(_ASIDE)
+        started = _moment(day, latest, source)
+        runs.append(_run(number, space, status, mode, started, source))
+        if status == "success" and source.random() < 0.55:
+            calls.append(_call(number, space, started, day == today, source))
+    return runs, calls
+
+
+def _moment(day: date, latest: int, source: random.Random) -> datetime:
+    minute = min(int(source.gauss(13 * 60, 200)) % (24 * 60), latest - 1)
+    local = datetime.combine(day, time(minute // 60, minute % 60, source.randrange(60)), TIMEZONE)
+    return local.astimezone(UTC)
+
+
+def _run(number: int, space: _Space, status: str, mode: str, started: datetime, source: random.Random) -> Run:
+    workflow = source.randrange(len(space.workflows))
+    return Run(
+        source="demo",
+        id=str(number),
+        status=status,
+        mode=mode,
+        started_at=started,
+        stopped_at=started + timedelta(seconds=source.randrange(1, 90)),
+        workflow_id=f"{space.name.casefold()}-{workflow + 1}",
+        workflow=space.workflows[workflow],
+        workspace=space.name,
+    )
+
+
+def _call(number: int, space: _Space, at: datetime, owned: bool, source: random.Random) -> Call:
+    model = source.choices(_MODELS, [model.share for model in _MODELS])[0]
+    given, answered = source.randrange(2_000, 14_000), source.randrange(300, 3_000)
+    own_key = owned and model.provider in _PREFIX_OWNED
+    return Call(
+        source="demo",
+        id=f"call-{number}",
+        at=at,
+        provider=model.provider,
+        model=model.name,
+        input_tokens=given,
+        output_tokens=answered,
+        total_tokens=given + answered,
+        billed=(model.input_price * given + model.output_price * answered) / 1_000_000,
+        funding=Funding.OWN_KEY if own_key else Funding.CREDITS,
+        workspace=space.name,
+    )
+
+
+def _make_one_file(database: SqliteDatabase) -> None:
+    """Out of WAL mode, so that the file alone is the whole database."""
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("VACUUM")
