@@ -79,6 +79,7 @@ class Ink:
     key: Style
     ok: Style
     err: Style
+    danger: Style
     warn: Style
     tint: Style
     chip: Style
@@ -107,6 +108,7 @@ class Ink:
             key=fg("accent", bold=True),
             ok=fg("ok"),
             err=fg("err"),
+            danger=fg("err", bold=True),
             warn=fg("warn"),
             tint=Style(reverse=True) if ansi else on("strong", "tint"),
             chip=Style() if ansi else on("dim", "raised"),

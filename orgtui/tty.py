@@ -13,7 +13,6 @@ from orgtui.domain.errors import OrgtuiError
 LOCAL_FPS, REMOTE_FPS = 60, 20
 _TWIN = "the command line does the same: try `orgtui usage show`, or add --json"
 # Names by which terminals say that they have more than sixteen colours, when COLORTERM did not survive the way here.
-_256 = ("256color", "256colour")
 _TRUECOLOR = ("direct", "kitty", "alacritty", "ghostty", "wezterm", "foot", "contour", "rio")
 _held = False
 
@@ -35,7 +34,7 @@ class Profile:
     cursor_blink: bool
     remote: bool
     no_color: bool
-    color_system: str | None
+    color_system: str
 
     def theme_for(self, chosen: str | None) -> str:
         """The theme to start with when the user's settings say *chosen*."""
@@ -48,7 +47,7 @@ def profile(environ: Mapping[str, str], *, interactive: bool | None = None) -> P
         raise NoScreen(f"This terminal (TERM={environ.get('TERM') or 'unset'}) cannot show screens; {_TWIN}.")
     if not (_is_interactive() if interactive is None else interactive):
         raise NoScreen(f"Screens need a terminal for input, output and errors; {_TWIN}.")
-    remote = any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
+    remote = bool(environ.get("SSH_CONNECTION"))
     no_color = bool(environ.get("NO_COLOR"))
     colors = _color_system(environ)
     return Profile(
@@ -67,8 +66,7 @@ def prepare(environ: MutableMapping[str, str], chosen: Profile | None = None) ->
     wanted = chosen or profile(environ)
     environ["TEXTUAL_ANIMATIONS"] = wanted.animations
     environ["TEXTUAL_FPS"] = str(wanted.fps)
-    if wanted.color_system:
-        environ.setdefault("TEXTUAL_COLOR_SYSTEM", wanted.color_system)
+    environ["TEXTUAL_COLOR_SYSTEM"] = wanted.color_system
     if not wanted.no_color:
         # NO_COLOR="" means colour (no-color.org), but Textual only looks whether the name is there.
         environ.pop("NO_COLOR", None)
@@ -105,13 +103,13 @@ def _chosen_fps(environ: Mapping[str, str]) -> int:
     return max(1, int(value)) if value.isdecimal() else 0
 
 
-def _color_system(environ: Mapping[str, str]) -> str | None:
+def _color_system(environ: Mapping[str, str]) -> str:
     """What Textual should send: it knows fewer terminals by name, and takes the others for sixteen colours."""
-    if environ.get("TEXTUAL_COLOR_SYSTEM", "auto") != "auto":
-        return environ["TEXTUAL_COLOR_SYSTEM"]
+    if (asked := environ.get("TEXTUAL_COLOR_SYSTEM", "")) in ("standard", "256", "truecolor"):
+        return asked
     term = environ.get("TERM", "").lower()
     if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return "truecolor"
     if any(name in term for name in _TRUECOLOR):
         return "truecolor"
-    return "256" if term.endswith(_256) else "standard"
+    return "256" if "256col" in term else "standard"

@@ -49,7 +49,10 @@ def clean(text: str) -> str:
     if harmless(text):
         return text
     text = _UNWANTED.sub(REPLACEMENT, unicodedata.normalize("NFC", text))
-    text = _thin_marks(_SPACES.sub(" ", text))
+    text = thin_marks(_SPACES.sub(" ", text))
+    if _is_mark(text[0]):
+        # It would sit on whatever the screen has to the left.
+        text = REPLACEMENT + text[1:]
     return _REPLACEMENTS.sub(REPLACEMENT, text)
 
 
@@ -75,6 +78,19 @@ def block(text: str, *, field: str, label: str, limit: int = 280) -> str:
 def csv_cell(text: str) -> str:
     """A text cell that no spreadsheet takes for a formula (OWASP's rule); numbers must not pass here."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def thin_marks(text: str) -> str:
+    """*text* with at most four accents on a letter; two hundred would climb over the lines above."""
+    if max(text, default="") < "\u0300":
+        return text
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if _is_mark(char) else 0
+        if marks <= MARKS_PER_BASE:
+            kept.append(char)
+    return "".join(kept)
 
 
 def graphemes(text: str) -> int:
@@ -113,16 +129,3 @@ def _extends(previous: str, char: str) -> bool:
     if "\u1160" <= char <= "\u11ff":
         return "\u1100" <= previous <= "\u11ff" or "\uac00" <= previous <= "\ud7a3"
     return _is_mark(char)
-
-
-def _thin_marks(text: str) -> str:
-    """Keep at most four marks on a base; a mark without one would sit on whatever the screen has to its left."""
-    if max(text) < "\u0300":
-        return text
-    kept: list[str] = []
-    marks = 0
-    for char in text:
-        marks = marks + 1 if _is_mark(char) else 0
-        if marks <= MARKS_PER_BASE:
-            kept.append(char if kept or not marks else REPLACEMENT)
-    return "".join(kept)

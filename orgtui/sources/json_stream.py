@@ -16,13 +16,17 @@ _AHEAD, _FAR_AHEAD = 64, 64 * 2**10
 _INK = re.compile("[^ \t\r\n\ufeff]")
 _PAGE = re.compile(r'\{\s*"data"\s*:\s*\[')
 _OPEN, _CLOSE, _COMMA, _COLON, _END = map(re.compile, (r"\[", r"\]", ",", ":", r"\}"))
-_OBJECT_LINE = re.compile(r"^\{", re.MULTILINE)
+_OBJECT_LINE = re.compile(r'^\{[ \t]*"', re.MULTILINE)
 _LONGEST_WORD = len("-Infinity")
 
 
-class _Lost(Exception):  # noqa: N818 - ends the reading of one input, with its place
-    def __init__(self, place: str, reason: object) -> None:
-        super().__init__(reason)
+class _Cut(Unusable):
+    """The input ends where a value should go on."""
+
+
+class _Lost(Exception):  # noqa: N818 - ends the reading of one input, and says where
+    def __init__(self, place: str, why: Unusable) -> None:
+        super().__init__(str(why) if isinstance(why, _Cut) else f"{why}; the rest is not read")
         self.place = place
 
 
@@ -50,8 +54,7 @@ def values(chunks: Iterator[bytes]) -> Iterator[tuple[str, object]]:
     try:
         yield from _documents(window)
     except _Lost as lost:
-        rest = "; the rest is not read" if window.peek() else ""
-        yield lost.place, Unusable(f"{lost}{rest}")
+        yield lost.place, Unusable(str(lost))
     else:
         if window.damage:
             yield f"line {window.line}", window.damage
@@ -174,7 +177,7 @@ class _Window:
                 if not self._is_cut(error):
                     raise Unusable("is not JSON") from None
                 if self._ended:
-                    raise self.failure() from None
+                    raise self._cut() from None
             else:
                 # A number that touches the end may go on behind it.
                 if end < len(self._text) or self._ended:
@@ -205,10 +208,11 @@ class _Window:
 
     def failure(self) -> Unusable:
         """Why there is not what should come next."""
-        if self.peek():
-            return Unusable("is not JSON")
+        return Unusable("is not JSON") if self.peek() else self._cut()
+
+    def _cut(self) -> Unusable:
         damage, self.damage = self.damage, None
-        return damage or Unusable("the input ends in the middle of it")
+        return damage or _Cut("the input ends in the middle of it")
 
     def _is_cut(self, error: json.JSONDecodeError) -> bool:
         """Whether more text could mend it: the error is at the end, or is a string without one."""

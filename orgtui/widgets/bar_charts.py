@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -40,8 +40,10 @@ _UNITS = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 _HALF = Fraction(1, 2)
 # The axis and the labels of the days.
 _FEET = 2
+_NARROWEST = 8
 # Labels of days need this many blank cells between them to read as separate figures.
 _APART = 3
+_DAY = Binding.Group("Day")
 
 Cell = tuple[str, Style]
 Day = TypeVar("Day")
@@ -126,13 +128,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where everything goes: the scale, its labels, and the columns of the bars."""
+    """Where everything goes: the scale and its labels, the columns of the bars, and the columns of the terminal."""
 
     ink: Ink
     axis: Axis
     labels: tuple[str, ...]
     columns: tuple[Column, ...]
     pitch: int
+    lead: int
+    room: int
+
+    @classmethod
+    def fit(cls, ink: Ink, axis: Axis, labels: tuple[str, ...], days: int, room: int) -> Plan:
+        """Without its columns yet: two cells a day if *room* has them, then a blank at either end if it has those."""
+        spare = room - (len(max(labels, key=len)) + 1) - (2 * days - 1)
+        return cls(ink, axis, labels, (), 2 if spare >= 0 else 1, 0 if spare == 0 else 1, room)
 
     @property
     def left(self) -> int:
@@ -141,16 +151,26 @@ class Plan:
 
     @property
     def width(self) -> int:
-        """A blank, the bars, and in the wide form a blank."""
-        return 1 + self.pitch * len(self.columns)
+        """The canvas; in the wide form the last day's gap belongs to it."""
+        return min(self.lead + self.pitch * len(self.columns), max(self.room - self.left, 2))
 
     def x(self, index: int) -> int:
         """The day's column."""
-        return self.left + 1 + index * self.pitch
+        return self.left + self.lead + index * self.pitch
+
+    def shows(self, index: int) -> bool:
+        """Whether there is such a day and room for its bar."""
+        return 0 <= index < len(self.columns) and self.x(index) < self.left + self.width
+
+    def label(self, index: int) -> range:
+        """The columns of the day's label: from its bar on, as far as there is room."""
+        figures = len(str(index + 1))
+        start = min(self.x(index), self.room - figures)
+        return range(start, start + figures)
 
     def day_at(self, x: int) -> int:
         """The day whose bar, or the gap right of it, is at *x*; out of range beside the bars."""
-        return (x - self.left - 1) // self.pitch
+        return (x - self.left - self.lead) // self.pitch
 
 
 class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
@@ -158,14 +178,16 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
 
     ALLOW_SELECT = False
     BINDINGS = [
-        Binding(
-            "left,h", "move(-1)", "Day", tooltip="Previous day", id="usage.previous-day", group=Binding.Group("Day")
-        ),
-        Binding("right,l", "move(1)", "Day", tooltip="Next day", id="usage.next-day", group=Binding.Group("Day")),
+        Binding("left", "move(-1)", "Day", tooltip="Previous day", id="usage.previous-day", group=_DAY),
+        Binding("right", "move(1)", "Day", tooltip="Next day", id="usage.next-day", group=_DAY),
+        # Apart from the arrows, or a footer that lists a group's keys would list these too.
+        Binding("h", "move(-1)", "Previous day", show=False, id="usage.previous-day-letter"),
+        Binding("l", "move(1)", "Next day", show=False, id="usage.next-day-letter"),
         Binding("home", "first", "First day", show=False, id="usage.first-day"),
         Binding("end", "last", "Last day", show=False, id="usage.last-day"),
     ]
     CRUMB = "·"
+    EXACT_BELOW = 10_000
 
     days: reactive[Sequence[Day]] = reactive[Sequence[Day]]((), repaint=False)
     """A value a day, from the first of the month to its last; empty while there is nothing to draw yet."""
@@ -196,8 +218,8 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
     # What a subclass says.
 
     @abstractmethod
-    def series(self, ink: Ink) -> Sequence[Cell]:
-        """Glyph and style of each series, from the base up."""
+    def series(self, ink: Ink, narrow: bool) -> Sequence[Cell]:
+        """Glyph and style of each series, from the base up; *narrow* is pitch 1."""
 
     @abstractmethod
     def maximum(self) -> Fraction:
@@ -214,6 +236,13 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
     @abstractmethod
     def tick(self, value: Fraction, axis: Axis) -> str:
         """The label of a tick."""
+
+    def figures(self, value: Fraction, axis: Axis, digits: int = 0) -> str:
+        """`150`, `0.05`, `20K`: one unit for the whole axis."""
+        if value and axis.top >= self.EXACT_BELOW:
+            size, unit = next(pair for pair in _UNITS if axis.top >= pair[0])
+            return f"{float(value / size):g}{unit}"
+        return f"{float(value):,.{digits}f}"
 
     def whole(self, ink: Ink) -> bool:  # noqa: ARG002
         """Whether bars are made of whole cells even where there is room for the wide form."""
@@ -243,7 +272,7 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
         """Lay the chart out anew; it is plotted when a line of it is next asked for."""
         self._plotted = []
         self._plan = None
-        if self.days and self.size.height >= _FEET + 2:
+        if self.days and self.size.height >= _FEET + 2 and self.size.width >= _NARROWEST:
             self._plan = self._make_plan(Ink.of(self.app))
         self.refresh()
 
@@ -253,20 +282,17 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
         while True:
             axis = Axis.over(maximum, rows, self.quantum())
             labels = tuple(self.tick(value, axis) for value in axis.ticks())
-            plan = self._fit(axis, labels, ink)
+            plan = self._with_columns(Plan.fit(ink, axis, labels, len(self.days), self.size.width))
             if all(column.cells + (column.crumb is not None) <= rows for column in plan.columns):
                 return plan
             # A crumb lies on a bar that reaches the top: the next round scale has room for it.
             maximum = axis.top + self.quantum()
 
-    def _fit(self, axis: Axis, labels: tuple[str, ...], ink: Ink) -> Plan:
-        left = len(max(labels, key=len)) + 1
-        pitch = 2 if left + 1 + 2 * len(self.days) <= self.size.width else 1
-        whole = pitch == 1 or self.whole(ink)
-        begun = self.days[: self._begun]
-        empty = Column((0,) * len(self.series(ink)))
-        columns = [self.column(day, axis, whole) for day in begun] + [empty] * (len(self.days) - len(begun))
-        return Plan(ink, axis, labels, tuple(columns), pitch)
+    def _with_columns(self, plan: Plan) -> Plan:
+        whole = plan.pitch == 1 or self.whole(plan.ink)
+        begun = [self.column(day, plan.axis, whole) for day in self.days[: self._begun]]
+        future = [Column((0,) * len(self.series(plan.ink, False)))] * (len(self.days) - len(begun))
+        return replace(plan, columns=(*begun, *future))
 
     @property
     def _begun(self) -> int:
@@ -300,7 +326,7 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
 
     def _draw(self, plan: Plan) -> list[list[Cell]]:
         """The canvas in the look's glyphs and styles, with what plotext cannot draw."""
-        series = [("▌" if plan.pitch == 1 and glyph == "█" else glyph, style) for glyph, style in self.series(plan.ink)]
+        series = self.series(plan.ink, plan.pitch == 1)
         look = dict(zip(MARKERS, series, strict=False)) | {"─": ("┈", plan.ink.hair), " ": (" ", plan.ink.text)}
         drawn = [
             [(char, plan.ink.dim) for char in line[: plan.left]] + [look[char] for char in line[plan.left :]]
@@ -309,7 +335,8 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
         drawn[-1][plan.left :] = [("─", plan.ink.hair)] * plan.width
         for index, column in enumerate(plan.columns):
             for row, cell in self._over(column, series):
-                drawn[plan.axis.rows - 1 - row][plan.x(index)] = cell
+                if plan.shows(index):
+                    drawn[plan.axis.rows - 1 - row][plan.x(index)] = cell
         return drawn
 
     def _over(self, column: Column, series: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
@@ -323,13 +350,13 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
     def _draw_feet(self, plan: Plan) -> list[list[Cell]]:
         """The axis with the selected day marked, and the labels of the days."""
         axis = list(self._plotted[-1])
-        labels: list[Cell] = [(" ", plan.ink.dim)] * (plan.left + plan.width + 1)
-        if self.selected is not None and 0 <= self.selected < len(plan.columns):
+        labels: list[Cell] = [(" ", plan.ink.dim)] * plan.room
+        if self.selected is not None and plan.shows(self.selected):
             axis[plan.x(self.selected)] = ("━", plan.ink.accent)
         for index in self._labelled(plan):
             style = plan.ink.key if index == self.selected else plan.ink.dim
-            for offset, char in enumerate(str(index + 1)):
-                labels[plan.x(index) + offset] = (char, style)
+            for x, char in zip(plan.label(index), str(index + 1), strict=True):
+                labels[x] = (char, style)
         return [axis, labels]
 
     def _labelled(self, plan: Plan) -> list[int]:
@@ -337,10 +364,9 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
         last = len(plan.columns) - 1
         kept: list[int] = []
         for index in (-1 if self.selected is None else self.selected, last, 0, *range(4, last, 5)):
-            start, end = plan.x(index), plan.x(index) + len(str(index + 1))
-            if 0 <= index <= last and all(
-                start - _APART >= plan.x(other) + len(str(other + 1)) or plan.x(other) - _APART >= end for other in kept
-            ):
+            label = plan.label(index)
+            clear = range(label.start - _APART, label.stop + _APART)
+            if plan.shows(index) and not any(x in clear for other in kept for x in plan.label(other)):
                 kept.append(index)
         return kept
 
@@ -407,8 +433,8 @@ class RunsChart(DailyBars[DayBar]):
     few: reactive[int] = reactive(0, repaint=False)
     """Fewer errors than this are a crumb; the legend names it. It changes with the data and the height."""
 
-    def series(self, ink: Ink) -> Sequence[Cell]:
-        return ("█", ink.ok), ("▒", ink.err)
+    def series(self, ink: Ink, narrow: bool) -> Sequence[Cell]:
+        return ("▌" if narrow else "█", ink.ok), ("▒", ink.err)
 
     def maximum(self) -> Fraction:
         return Fraction(max(day.runs for day in self.days))
@@ -426,7 +452,7 @@ class RunsChart(DailyBars[DayBar]):
         return Column((end, end), crumb=1 if day.error else None)
 
     def tick(self, value: Fraction, axis: Axis) -> str:
-        return _figures(value, axis, 0)
+        return self.figures(value, axis)
 
     def _replan(self) -> None:
         super()._replan()
@@ -436,9 +462,7 @@ class RunsChart(DailyBars[DayBar]):
     def legend(self) -> tuple[Content, ...]:
         """`█ success`, `▒ error` and, where a crumb can be, `· fewer than 6`."""
         ink = Ink.of(self.app)
-        (success, ok), (error, err) = self.series(ink)
-        if self._plan is not None and self._plan.pitch == 1:
-            success = "▌"
+        (success, ok), (error, err) = self.series(ink, self._plan is not None and self._plan.pitch == 1)
         entries = [(success, ok, "success"), (error, err, "error")]
         if self.few > 1:
             entries.append((self.CRUMB, err, f"fewer than {self.few:,}"))
@@ -449,6 +473,7 @@ class SpendingChart(DailyBars[Sequence[Decimal]]):
     """What each model cost, rank 1 at the base: a value a model and day, of at most five models."""
 
     CRUMB = "∙"
+    EXACT_BELOW = 1_000
 
     labels: reactive[Sequence[str]] = reactive[Sequence[str]]((), repaint=False)
     """The models' names, for the legend."""
@@ -462,7 +487,9 @@ class SpendingChart(DailyBars[Sequence[Decimal]]):
     def watch_currency(self) -> None:
         self._replan()
 
-    def series(self, ink: Ink) -> Sequence[Cell]:
+    def series(self, ink: Ink, narrow: bool) -> Sequence[Cell]:
+        if narrow and ink.colours:
+            return [("▌", style) for style in ink.models]
         return [_model(ink, rank) for rank in range(1, MODELS + 1)]
 
     def whole(self, ink: Ink) -> bool:
@@ -484,7 +511,9 @@ class SpendingChart(DailyBars[Sequence[Decimal]]):
     def tick(self, value: Fraction, axis: Axis) -> str:
         digits = 0 if axis.step.denominator == 1 else exponent(self.currency)
         zero = Cost(ZERO, self.currency)
-        return zero.exact().replace(str(zero.rounded()), _figures(value, axis, digits))
+        # A symbol leads; a currency's code would follow, and take the bars' room.
+        symbol = zero.exact().partition(str(zero.rounded()))[0]
+        return symbol + self.figures(value, axis, digits)
 
     def legend(self) -> tuple[Content, ...]:
         """Each model's swatch and name."""
@@ -507,11 +536,3 @@ def _model(ink: Ink, rank: int) -> Cell:
 def _amount(value: Decimal) -> Fraction:
     """Refunds draw nothing."""
     return max(Fraction(value), Fraction(0))
-
-
-def _figures(value: Fraction, axis: Axis, digits: int) -> str:
-    """`150`, `0.05`, `20K`: one unit for the whole axis."""
-    for size, unit in _UNITS:
-        if axis.top >= max(size, 10_000) and value:
-            return f"{float(value / size):g}{unit}"
-    return f"{float(value):,.{digits}f}"

@@ -1,0 +1,154 @@
+"""The application: six sections as modes over one store, themes, and what every screen needs from above."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from textual.binding import Binding
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused
+from orgtui.domain.months import zone
+from orgtui.settings import Settings
+from orgtui.terminal import SafeApp
+from orgtui.themes import THEMES
+from orgtui.tty import Profile
+from orgtui.widgets.frame import SECTIONS
+
+if TYPE_CHECKING:
+    from orgtui.store.contract import Store
+    from orgtui.store.contract.general import Overview
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An open store and how to let go of it."""
+
+    store: Store
+    close: Callable[[], None]
+
+
+def _section(name: str) -> Callable[[], Screen[Any]]:
+    def make() -> Screen[Any]:
+        screen: Screen[Any] = import_module(f"orgtui.screens.{name}").SCREEN()
+        return screen
+
+    return make
+
+
+class OrgTui(SafeApp[None]):
+    """The screens of one organization. `connect` may block: it runs in a thread, after the first frame."""
+
+    CSS_PATH = "styles.tcss"
+    TITLE = "orgtui"
+    ENABLE_COMMAND_PALETTE = False
+    MODES = {name: _section(name) for name in SECTIONS}
+    DEFAULT_MODE = "general"
+    HORIZONTAL_BREAKPOINTS = [(0, "-small"), (80, "-medium"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (24, "-short"), (30, "-tall")]
+    BINDINGS = [
+        *(
+            Binding(str(number), f"section('{name}')", title, id=f"app.{name}", show=False)
+            for number, (name, title) in enumerate(SECTIONS.items(), 1)
+        ),
+        Binding("question_mark", "help", "Help", id="app.help", key_display="?"),
+        Binding("ctrl+p", "palette", "Commands", id="app.palette"),
+        Binding("q", "quit", "Quit", id="app.quit", show=False),
+    ]
+
+    overview: reactive[Overview | None] = reactive(None, init=False)
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        *,
+        settings: Settings,
+        profile: Profile,
+        ambient: Ambient,
+        section: str = "general",
+        label: str = "local",
+    ) -> None:
+        self._connect = connect
+        self._settings, self.ambient = settings, ambient
+        self.label = label
+        # Textual opens this mode's screen first, and no other.
+        self.__dict__["DEFAULT_MODE"] = section
+        self._connected: asyncio.Future[Connection] | None = None
+        self._revision: int | None = None
+        super().__init__(profile)
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = profile.theme_for(settings.theme)
+
+    def on_mount(self) -> None:
+        """The first frame now, the store after it."""
+        self.set_keymap(dict(self._settings.keys))
+        self.set_interval(self._settings.refresh_seconds, self._look_for_changes)
+
+    # The store.
+
+    async def store(self) -> Store:
+        """The open store; raises OrgtuiError when it cannot be opened now."""
+        if self._connected is None:
+            self._connected = asyncio.ensure_future(asyncio.to_thread(self._connect))
+        try:
+            return (await asyncio.shield(self._connected)).store
+        except (NotFound, StoreRefused) as error:
+            self.exit(return_code=error.exit_code, message=f"orgtui: {error.message}")
+            raise
+        except OrgtuiError:
+            self._connected = None
+            raise
+
+    async def learn(self) -> None:
+        """Ask what the frame shows."""
+        store = await self.store()
+        self.overview = await store.general.overview()
+
+    def clock(self, moment: datetime | None = None) -> str:
+        """`14:02 CET`: a moment, now unless said, in the organization's timezone."""
+        name = self.overview.timezone if self.overview else "UTC"
+        return f"{(moment or self.ambient.now()).astimezone(zone(name)):%H:%M %Z}"
+
+    async def _look_for_changes(self) -> None:
+        """Show by itself what somebody else changed; a cheap question, and none while nobody looks."""
+        if not self.app_focus or self._connected is None or not self._connected.done():
+            return
+        try:
+            found = await (await self.store()).general.revision()
+        except OrgtuiError:
+            # Whatever is wrong is told by the section itself, the next time it is asked.
+            return
+        if self._revision is not None and found != self._revision and hasattr(self.screen, "action_refresh_section"):
+            self.screen.action_refresh_section()
+        self._revision = found
+
+    async def on_unmount(self) -> None:
+        """Let the last write finish, then let go."""
+        if self._connected and self._connected.done() and not self._connected.exception():
+            await asyncio.to_thread(self._connected.result().close)
+
+    # Actions.
+
+    def action_section(self, section: str) -> None:
+        """Go to a section."""
+        self.switch_mode(section)
+
+    async def action_help(self) -> None:
+        """Keys and words of what has focus."""
+        from orgtui.screens.dialogs.help import Help
+
+        await self.push_screen(Help(self.screen))
+
+    async def action_palette(self) -> None:
+        """Everything that can be done from here."""
+        from orgtui.screens.dialogs.palette import Palette
+
+        await self.push_screen(Palette(self.screen))

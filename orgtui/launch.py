@@ -1,0 +1,98 @@
+"""How the screens are started: the terminal first, then the first frame, then the store."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from orgtui.cli.output import report
+from orgtui.domain.ambient import Ambient, system_ambient
+from orgtui.domain.errors import Invalid, OrgtuiError
+from orgtui.settings import Settings, cache_path, load
+
+if TYPE_CHECKING:
+    from orgtui.app import Connection
+
+THEME_NAMES = ("dark", "light", "ansi")
+
+
+def launch(arguments: argparse.Namespace) -> int:
+    """Run the screens and answer the exit code."""
+    from orgtui import tty
+
+    try:
+        settings = load(store=arguments.store, actor=arguments.actor, environ=os.environ)
+        if settings.theme and settings.theme not in THEME_NAMES:
+            raise Invalid(f"There is no theme “{settings.theme}”; take one of {', '.join(THEME_NAMES)}.")
+        profile = tty.prepare(os.environ)
+        connect, ambient, done = _demo(arguments, settings) if arguments.demo else _own(settings)
+    except OrgtuiError as error:
+        return report(error, as_json=False)
+    tty.hold_gc()
+    from orgtui.app import OrgTui
+    from orgtui.terminal import run
+
+    app = OrgTui(
+        connect,
+        settings=settings,
+        profile=profile,
+        ambient=ambient,
+        section=getattr(arguments, "section", "general"),
+        label="demo" if arguments.demo else "local",
+    )
+    try:
+        return run(app)
+    finally:
+        done()
+
+
+def _own(settings: Settings) -> tuple[Callable[[], Connection], Ambient, Callable[[], None]]:
+    from orgtui.composition import database
+
+    # A look at the file now: what is plainly not there needs no screens to say so.
+    database(settings).check()
+    ambient = system_ambient()
+
+    def connect() -> Connection:
+        from orgtui.app import Connection
+        from orgtui.composition import open_store
+
+        opened = open_store(settings, ambient)
+        return Connection(opened.store, opened.close)
+
+    return connect, ambient, lambda: None
+
+
+def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection], Ambient, Callable[[], None]]:
+    from pathlib import Path
+
+    from orgtui.cli.root import checked_faults
+
+    fail = checked_faults(arguments.fail) if arguments.fail else frozenset()
+    copies: list[Path] = []
+
+    def connect() -> Connection:
+        from orgtui.app import Connection
+        from orgtui.store import demo
+        from orgtui.store.faults import faulty
+        from orgtui.store.sql.sqlite import SqliteDatabase
+        from orgtui.store.sql.store import open_sql_store
+
+        path = demo.throwaway(cache_path(), arguments.today, arguments.seed)
+        copies.append(path)
+        opened = open_sql_store(SqliteDatabase(path), settings.actor if arguments.actor else None, ambient)
+        store = faulty(opened.store, slow=arguments.slow, fail=fail) if arguments.slow or fail else opened.store
+        return Connection(store, opened.close)
+
+    def done() -> None:
+        for path in copies:
+            from orgtui.store import demo
+
+            demo.discard(path)
+
+    from orgtui.store.demo import seeded_ambient
+
+    ambient = seeded_ambient(arguments.today, arguments.seed)
+    return connect, ambient, done

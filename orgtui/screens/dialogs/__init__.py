@@ -1,0 +1,1 @@
+"""What opens over a section and closes again."""

@@ -1,0 +1,286 @@
+"""The General section: the organization's identity, and its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.css.query import NoMatches
+from textual.reactive import reactive
+from textual.widgets import Button, Input, Static, TextArea
+
+from orgtui.domain.errors import Invalid, OrgtuiError, Stale
+from orgtui.domain.months import zone
+from orgtui.domain.roles import Permission, allows, refusal
+from orgtui.screens.section import SectionScreen
+from orgtui.store.contract.general import GeneralChanges, GeneralPage
+from orgtui.themes import Ink
+from orgtui.widgets.canvas import Canvas, fitted
+from orgtui.widgets.field import Field
+from orgtui.widgets.frame import Rule
+from orgtui.widgets.logo import Logo
+from orgtui.widgets.note import Note
+from orgtui.widgets.stats_bar import Stat, StatsBar
+
+if TYPE_CHECKING:
+    from orgtui.store.contract import Store
+
+STATS = ("Members", "Workspaces", "Created")
+DESCRIPTION_LIMIT = 280
+_WORDS = {"name": "Organization Name", "description": "Description"}
+
+
+class _LogoWords(Canvas):
+    has_logo: reactive[bool] = reactive(False, init=False)
+
+    def watch_has_logo(self) -> None:
+        self.redraw()
+
+    def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
+        state = "Your logo" if self.has_logo else "Colored avatar with the initial"
+        first = (state, ink.text) if self.screen.has_class("-wide") else ("Organization Logo", ink.heading)
+        return [
+            fitted(Content.assemble(line), width)
+            for line in (first, ("Square PNG, JPEG or GIF, max 2 MB", ink.dim))
+        ]
+
+
+class GeneralScreen(SectionScreen[GeneralPage]):
+    """Stats, logo, name, description, and the danger zone."""
+
+    SECTION = "general"
+    BINDINGS = [
+        Binding("ctrl+s", "save", "Save Changes", id="general.save", priority=True),
+        Binding("tab", "app.focus_next", "Next field", id="general.next-field"),
+        Binding("u", "upload_logo", "Upload logo", id="general.upload-logo"),
+        Binding("x", "remove_logo", "Remove logo", id="general.remove-logo", show=False),
+        Binding("D", "delete", "Delete organization", id="general.delete", show=False),
+        Binding("escape", "leave_field", "Leave the field", id="general.leave-field", show=False),
+    ]
+    HELP = "Name, description and logo of the organization. ctrl+s saves from anywhere."
+
+    unsaved: reactive[dict[str, str]] = reactive(dict, init=False)
+
+    def compose_section(self) -> ComposeResult:
+        """Stats, form, danger zone."""
+        yield StatsBar([Stat(label) for label in STATS], pitch=17, id="stats")
+        yield Rule()
+        yield Note()
+        with Vertical(id="form"):
+            yield Field("Organization Logo", self._logo_row(), id="logo-field")
+            yield Field("Organization Name", Input(id="name", select_on_focus=False), id="name-field")
+            area = TextArea(id="description", tab_behavior="focus", highlight_cursor_line=False)
+            yield Field("Description", area, aside="optional", counts=True, id="description-field")
+            with Horizontal(id="save-row"):
+                yield Button("Save Changes", variant="primary", id="save", action="screen.save")
+                yield Static("", id="unsaved", markup=False)
+        yield Rule(classes="form-part")
+        with Horizontal(id="danger", classes="form-part"):
+            yield from self._danger()
+
+    def _logo_row(self) -> Horizontal:
+        return Horizontal(
+            Logo(id="logo"),
+            Vertical(
+                _LogoWords(id="logo-words"),
+                Horizontal(
+                    Button("Upload Logo…", id="upload", action="screen.upload_logo"),
+                    Button("Remove", id="remove-logo", action="screen.remove_logo"),
+                    id="logo-buttons",
+                ),
+                id="logo-side",
+            ),
+            id="logo-row",
+        )
+
+    def _danger(self) -> ComposeResult:
+        yield Static("Danger Zone", id="danger-title", markup=False)
+        with Vertical(id="danger-words"):
+            yield Static("Delete organization", markup=False)
+            yield Static("", id="losses", markup=False)
+        yield Button("Delete…", variant="error", id="delete", action="screen.delete")
+
+    # What is shown.
+
+    async def ask(self, store: Store) -> GeneralPage:
+        """The section."""
+        return await store.general.show()
+
+    def show(self, page: GeneralPage) -> None:
+        """Fill what was not typed over; what was typed survives."""
+        created = page.created.astimezone(zone(page.timezone))
+        self.query_one(StatsBar).stats = (
+            Stat("Members", f"{page.members:,}"),
+            Stat("Workspaces", f"{page.workspaces:,}"),
+            Stat("Created", f"{created:%-d %b %Y}"),
+        )
+        logo = self.query_one(Logo)
+        logo.title, logo.identity, logo.image = page.name, page.organization_id, page.logo
+        self.query_one(_LogoWords).has_logo = page.logo is not None
+        self.query_one("#remove-logo").display = page.logo is not None
+        if "name" not in self.unsaved:
+            self._fill(Input, page.name)
+        if "description" not in self.unsaved:
+            self._fill(TextArea, page.description)
+        lost = page.losses
+        self.query_one("#losses", Static).update(
+            f"{lost.workspaces} workspaces, {lost.workflows} workflows and all logs. No undo."
+            if self._may_delete()
+            else refusal(Permission.DELETE_ORGANIZATION)
+        )
+        self._compare()
+
+    def _fill(self, kind: type[Input] | type[TextArea], value: str) -> None:
+        control = self.query_one(kind)
+        with control.prevent(Input.Changed, TextArea.Changed):
+            if isinstance(control, Input):
+                control.value = value
+            else:
+                control.text = value
+
+    def _may_delete(self) -> bool:
+        overview = self.orgtui.overview
+        return overview is None or allows(overview.role, Permission.DELETE_ORGANIZATION)
+
+    def _frame(self, overview: Any) -> None:
+        super()._frame(overview)
+        self.query_one("#delete", Button).disabled = not self._may_delete()
+        if self.page is not None:
+            self.show(self.page)
+
+    @on(Input.Changed, "#name")
+    @on(TextArea.Changed, "#description")
+    def _compare(self) -> None:
+        if self.page is None:
+            return
+        typed = {"name": self.query_one(Input).value, "description": self.query_one(TextArea).text}
+        self.unsaved = {field: value for field, value in typed.items() if value != getattr(self.page, field)}
+        name = self.query_one("#name-field", Field)
+        name.say(f"Unsaved — was “{self.page.name}”" if "name" in self.unsaved else "")
+        count = len(typed["description"])
+        over = count > DESCRIPTION_LIMIT
+        self.query_one("#description-field", Field).say(f"{count} / {DESCRIPTION_LIMIT}", bad=over)
+
+    def watch_unsaved(self, unsaved: dict[str, str]) -> None:
+        """Count the changes beside the button."""
+        try:
+            words = self.query_one("#unsaved", Static)
+        except NoMatches:
+            return
+        count = len(unsaved)
+        words.update(f"{count} unsaved change{'s' if count > 1 else ''}" if count else "")
+
+    # What is done.
+
+    def action_leave_field(self) -> None:
+        """Back to the sidebar, where numbers switch sections."""
+        self.query_one("Sidebar").focus()
+
+    def action_save(self) -> None:
+        """Save what was changed."""
+        if self.page is None:
+            self.notify("Nothing to save yet: the section has not been read.")
+        elif not self.unsaved:
+            self.notify("Nothing has changed.")
+        else:
+            self.save(GeneralChanges(seen=self.page.version, **self.unsaved))
+
+    @work(exclusive=True, group="save")
+    async def save(self, changes: GeneralChanges) -> None:
+        """Save, and show what the store made of it."""
+        try:
+            page = await (await self.orgtui.store()).general.save(changes)
+            await self.orgtui.learn()
+        except Stale as error:
+            self._settle(error, changes)
+        except Invalid as error:
+            self.refuse(error)
+        except OrgtuiError as error:
+            self.notify(f"Not saved: {error.message} What you typed is kept.", severity="error", timeout=10)
+        else:
+            self.unsaved, self.page = {}, page
+            self.notify("Saved.")
+
+    def refuse(self, error: Invalid) -> None:
+        """The field's own error, under the field."""
+        field = self.query_one(f"#{error.field}-field", Field) if error.field in _WORDS else None
+        if field is None:
+            self.notify(error.message, severity="error", timeout=10)
+            return
+        field.say(error.message, bad=True)
+        field.query_one("Input, TextArea").focus()
+
+    @work
+    async def _settle(self, stale: Stale, changes: GeneralChanges) -> None:
+        """Both values, and who wins is the person's choice."""
+        from dataclasses import replace
+
+        from orgtui.screens.dialogs.stale import StaleDialog
+
+        both = [
+            (label, str(stale.yours[field]), str(stale.theirs[field]))
+            for field, label in _WORDS.items()
+            if stale.yours[field] != stale.theirs[field]
+        ]
+        choice = await self.app.push_screen_wait(StaleDialog(both))
+        if choice == "mine":
+            self.save(replace(changes, seen=stale.version))
+        elif choice == "theirs":
+            self.unsaved = {}
+            self.load()
+
+    @work
+    async def action_upload_logo(self) -> None:
+        """Ask for a file and keep it as the logo."""
+        from orgtui.screens.dialogs.file_picker import FilePicker
+
+        if self.page is None:
+            return
+        path = await self.app.push_screen_wait(FilePicker(Path.cwd(), "Upload Logo", "Square PNG, JPEG or GIF, max 2 MB"))
+        if path is not None:
+            self.keep_logo(path)
+
+    @work(exclusive=True, group="save")
+    async def keep_logo(self, path: Path | None) -> None:
+        """Keep the image at *path*, or none."""
+        import asyncio
+
+        from orgtui.images import load_logo
+
+        try:
+            image = await asyncio.to_thread(load_logo, path) if path else None
+            self.page = await (await self.orgtui.store()).general.set_logo(image)
+        except OrgtuiError as error:
+            self.notify(f"The logo stays as it was: {error.message}", severity="error", timeout=10)
+        else:
+            self.notify("The logo is set." if path else "The avatar is back.")
+
+    def action_remove_logo(self) -> None:
+        """Back to the avatar."""
+        if self.page is not None and self.page.logo is not None:
+            self.keep_logo(None)
+
+    @work
+    async def action_delete(self) -> None:
+        """Delete the organization, after its exact name."""
+        from orgtui.screens.dialogs.danger import DangerDialog
+
+        if self.page is None:
+            return
+        if not self._may_delete():
+            self.notify(refusal(Permission.DELETE_ORGANIZATION), severity="warning")
+            return
+        overview = self.orgtui.overview
+        gone = await self.app.push_screen_wait(
+            DangerDialog(self.page.name, self.page.losses, overview.plan if overview else "")
+        )
+        if gone:
+            self.app.exit(message=f"{self.page.name} is deleted.")
+
+
+SCREEN = GeneralScreen

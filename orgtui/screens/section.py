@@ -1,0 +1,130 @@
+"""What the six sections share: the frame, one question to the store, and every state of its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from orgtui.domain.errors import Forbidden, OrgtuiError
+from orgtui.widgets.frame import SECTIONS, SMALLEST, Foot, Masthead, Sidebar, frame
+from orgtui.widgets.note import Note, Trouble
+
+if TYPE_CHECKING:
+    from orgtui.app import OrgTui
+    from orgtui.store.contract import Store
+    from orgtui.store.contract.general import Overview
+
+Page = TypeVar("Page")
+
+
+class SectionScreen(Screen[None], Generic[Page]):
+    """One section: `ask` is its question, `show` renders the answer. Workers set `page` or `trouble`, nothing else."""
+
+    SECTION: ClassVar[str]
+    AUTO_FOCUS = "Sidebar"
+    BINDINGS = [Binding("r", "refresh_section", "Refresh", id="section.refresh", show=False)]
+
+    page: reactive[Any] = reactive(None, init=False, always_update=True)
+    trouble: reactive[Trouble | None] = reactive(None, init=False)
+
+    @property
+    def orgtui(self) -> OrgTui:
+        """The application, by its own type."""
+        return cast("OrgTui", self.app)
+
+    @property
+    def title_text(self) -> str:
+        """The section's name."""
+        return SECTIONS[self.SECTION]
+
+    def compose(self) -> ComposeResult:
+        """The frame around the section."""
+        yield from frame(self.SECTION, self.compose_section())
+
+    def compose_section(self) -> ComposeResult:
+        """The section's own widgets; a Note among them shows its troubles."""
+        raise NotImplementedError(type(self).__name__)
+
+    async def ask(self, store: Store) -> Page:
+        """The section's one question."""
+        raise NotImplementedError(type(self).__name__)
+
+    def show(self, page: Page) -> None:
+        """Render the answer."""
+        raise NotImplementedError(type(self).__name__)
+
+    def on_mount(self) -> None:
+        """Ask once the first frame stands."""
+        self.watch(self.app, "overview", self._frame)
+        self.trouble = Trouble("loading", f"Loading {self.title_text}…", f"from {self.orgtui.label} storage")
+        self.call_after_refresh(self.action_refresh_section)
+
+    def on_resize(self) -> None:
+        """Say so when the terminal is too small for anything else."""
+        self.set_class(self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1], "-too-small")
+
+    def _frame(self, overview: Overview | None) -> None:
+        for widget in (self.query_one(Masthead), self.query_one(Sidebar), self.query_one(Foot)):
+            widget.overview = overview
+
+    def action_refresh_section(self) -> None:
+        """Ask again."""
+        self.load()
+
+    @work(exclusive=True, group="load")
+    async def load(self) -> None:
+        """Ask the store, and keep what it answers."""
+        try:
+            store = await self.orgtui.store()
+            page = await self.ask(store)
+            await self.orgtui.learn()
+        except OrgtuiError as error:
+            self.trouble = self.explain(error)
+        else:
+            self.trouble, self.page = None, page
+
+    def explain(self, error: OrgtuiError) -> Trouble:
+        """The trouble as it stands on the screen: what happened, what was kept, the key that tries again."""
+        if isinstance(error, Forbidden):
+            return Trouble("forbidden", "Not for your role", error.message, "An owner can do this, or give you the role.")
+        kept = "Below is what was last known. Nothing was changed." if self.page is not None else "Nothing was changed."
+        again = f"{kept} Press r to try again."
+        return Trouble("failed", f"{self.title_text} could not be read", error.message, again, retry="r")
+
+    def watch_trouble(self, trouble: Trouble | None) -> None:
+        """Show it where the section has its note; what is old is dim."""
+        for note in self.query(Note):
+            note.trouble = trouble
+        self.set_class(bool(trouble and trouble.kind != "loading"), "-stale")
+        self.set_class(self.page is None, "-empty")
+
+    def watch_page(self, page: Page | None) -> None:
+        """Render the answer and its time."""
+        if page is None:
+            return
+        self.remove_class("-empty")
+        self.query_one(Foot).updated = self.orgtui.clock()
+        self.show(page)
+
+
+class ComingSection(SectionScreen[None]):
+    """A section whose work is still to come: one line that says so, and no dead buttons."""
+
+    WORDS: ClassVar[str]
+
+    def compose_section(self) -> ComposeResult:
+        """One line."""
+        from textual.widgets import Static
+
+        yield Static(self.WORDS, markup=False, classes="coming")
+
+    async def ask(self, store: Store) -> None:
+        """Nothing yet."""
+
+    def show(self, page: None) -> None:
+        """Nothing yet."""
