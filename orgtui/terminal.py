@@ -198,6 +198,10 @@ class SafeApp(App[ReturnType]):
     def _collect_garbage_again(self) -> None:
         self.call_later(release_gc)
 
+    @on(Driver.SignalResume)
+    def _draw_again(self) -> None:
+        self.refresh(layout=True)
+
     @on(events.DescendantFocus)
     def _still_cursor(self, event: events.DescendantFocus) -> None:
         if not self.cursor_blink and hasattr(event.widget, "cursor_blink"):

@@ -10,8 +10,14 @@ import time
 
 from orgtui import tty
 
-PROFILE = tty.prepare(os.environ)
+try:
+    PROFILE = tty.prepare(os.environ)
+except tty.NoScreen as refusal:
+    print(refusal.message, file=sys.stderr)
+    sys.exit(refusal.exit_code)
+tty.hold_gc()
 
+from rich.style import Style as RichStyle  # noqa: E402
 from rich.text import Text  # noqa: E402
 from textual import work  # noqa: E402
 from textual.app import App, ComposeResult  # noqa: E402
@@ -19,6 +25,7 @@ from textual.binding import Binding  # noqa: E402
 from textual.containers import VerticalScroll  # noqa: E402
 from textual.content import Content  # noqa: E402
 from textual.filter import LineFilter  # noqa: E402
+from textual.style import Style  # noqa: E402
 from textual.widgets import (  # noqa: E402
     Button,
     DataTable,
@@ -51,6 +58,7 @@ class Demo(SafeApp[None]):
         Binding("z", "linger"),
         Binding("b", "block"),
         Binding("c", "copy"),
+        Binding("f", "flood"),
     ]
 
     def __init__(self) -> None:
@@ -78,6 +86,9 @@ class Demo(SafeApp[None]):
 
     def action_block(self) -> None:
         time.sleep(30)
+
+    def action_flood(self) -> None:
+        self.set_interval(0.01, lambda: self.screen.refresh(layout=True))
 
     def action_copy(self) -> None:
         self.copy_to_clipboard("safe\x1b[31m\ud800\n")
@@ -139,12 +150,13 @@ class Hostile(Demo):
             yield RichLog()
             for name in some:
                 yield Label(Content(name))
-                yield Static(Text(name, style=f"link {'https://ok.example/' if len(name) % 2 else name}"))
+                yield Static(Text("linked", style=RichStyle(link="https://ok.example/" if len(name) % 2 else name)))
+                yield Label(Content.styled("linked", Style(link=name)))
 
     def on_mount(self) -> None:
         table = self.query_one(DataTable)
-        table.add_columns(Text(self.names[1]), "Name", "Same")
-        table.add_rows((str(index), Text(name), Text(name)) for index, name in enumerate(self.names))
+        table.add_columns(Text(self.names[1]), "Name", "Again")
+        table.add_rows((str(index), Text(name), Content(name)) for index, name in enumerate(self.names))
         table.focus()
         for name in self.names[:45]:
             self.query_one(RichLog).write(Text(name))

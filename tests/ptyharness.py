@@ -32,6 +32,8 @@ _QUERY = re.compile(rb"\x1b\[\?(2026|2048)\$p")
 _MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])|\x1b\[([><])\d*u")
 # pyte would print these.
 _BEYOND_PYTE = re.compile(rb"\x1b[P\]_^X][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[<=>][\d;]*u|\x1b\[\?\d+\$p", re.S)
+# It knows one screen only: to change it is to clear it.
+_OTHER_SCREEN = re.compile(rb"\x1b\[\?1049[hl]")
 _INCOMPLETE = re.compile(rb"\x1b(?:[P\]_^X][^\x07\x1b]*\x1b?|\[[ -?]*)?\Z")
 
 # Everything Textual sends on purpose: colours, cursor, its modes, the pointer's shape, links to web and mail.
@@ -42,10 +44,11 @@ _ALLOWED = re.compile(
     r"|\x1b\[\?(?:2026|2048)\$p"
     r"|\x1b\[>\d+u|\x1b\[<u"
     r"|\x1b\]22;[a-z-]*\x07"
-    r"|\x1b\]8;id=\d+;(?:https?://|mailto:)[!-~]+\x1b\\|\x1b\]8;;\x1b\\"
+    r"|\x1b\]8;id=[\d-]+;(?:https?://|mailto:)[!-~]+\x1b\\|\x1b\]8;;\x1b\\"
     r"|\x18(?=\x1b\[\?2026l)"
     r"|\r\n"
 )
+_CLIPBOARD = re.compile(r"\x1b\]52;c;[\w+/=]*\x07")
 _SEQUENCE = re.compile(r"\x1b(?:\[[ -?]*[@-~]?|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|.", re.S)
 _COLOR = re.compile(r"\x1b\[([\d;]*)m")
 
@@ -56,7 +59,7 @@ def foreign(data: bytes, *, clipboard: bool = False) -> list[bytes]:
     while place < len(text):
         if text[place].isascii() and text[place].isprintable():
             place += 1
-        elif match := _ALLOWED.match(text, place) or (clipboard and re.compile(r"\x1b\]52;c;[\w+/=]*\x07").match(text, place)):
+        elif match := _ALLOWED.match(text, place) or (clipboard and _CLIPBOARD.match(text, place)) or None:
             place = match.end()
         elif _is_visible(text, place):
             place += 1
@@ -147,7 +150,7 @@ class Terminal:
         cut = _INCOMPLETE.search(data)
         whole = data[: cut.start()] if cut else data
         self._fed += len(whole)
-        self._stream.feed(_BEYOND_PYTE.sub(b"", whole))
+        self._stream.feed(_BEYOND_PYTE.sub(b"", _OTHER_SCREEN.sub(b"\x1b[2J", whole)))
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def send(self, *keys: str) -> None:
@@ -158,8 +161,11 @@ class Terminal:
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""
+        self.size = columns, rows
         self._screen.resize(rows, columns)
         termios.tcsetwinsize(self.master, (rows, columns))
+        if "resize reports" in self.modes:
+            self._report_size()
 
     def read(self, seconds: float) -> bool:
         """Take what comes within *seconds*, returning at its first silence; False once the terminal is closed."""
@@ -232,7 +238,13 @@ class Terminal:
             self._mode(codes.decode().split(";"), to == b"h", kitty.decode())
         for mode in _QUERY.findall(data[:end]):
             os.write(self.master, f"\x1b[?{mode.decode()};{2 if self.modern else 0}$y".encode())
+        if self.modern and b"\x1b[?2048h" in data[:end]:
+            self._report_size()
         self._judged += end
+
+    def _report_size(self) -> None:
+        columns, rows = self.size
+        os.write(self.master, f"\x1b[48;{rows};{columns};{rows * 16};{columns * 8}t".encode())
 
     def _mode(self, codes: list[str], on: bool, kitty: str) -> None:
         names = {MODES[code] for code in codes if code in MODES} | ({"kitty keyboard"} if kitty else set())

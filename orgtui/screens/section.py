@@ -72,6 +72,10 @@ class SectionScreen(Screen[None], Generic[Page]):
         for widget in (self.query_one(Masthead), self.query_one(Sidebar), self.query_one(Foot)):
             widget.overview = overview
 
+    def action_enter_section(self) -> None:
+        """From the sidebar into the section's first field or list."""
+        self.focus_next("#body *")
+
     def action_refresh_section(self) -> None:
         """Ask again."""
         self.load()
@@ -87,6 +91,7 @@ class SectionScreen(Screen[None], Generic[Page]):
             self.trouble = self.explain(error)
         else:
             self.trouble, self.page = None, page
+            self.query_one(Foot).updated = self.orgtui.clock()
 
     def explain(self, error: OrgtuiError) -> Trouble:
         """The trouble as it stands on the screen: what happened, what was kept, the key that tries again."""
@@ -108,7 +113,6 @@ class SectionScreen(Screen[None], Generic[Page]):
         if page is None:
             return
         self.remove_class("-empty")
-        self.query_one(Foot).updated = self.orgtui.clock()
         self.show(page)
 
 

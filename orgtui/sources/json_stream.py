@@ -17,7 +17,8 @@ _INK = re.compile("[^ \t\r\n\ufeff]")
 _PAGE = re.compile(r'\{\s*"data"\s*:\s*\[')
 _OPEN, _CLOSE, _COMMA, _COLON, _END = map(re.compile, (r"\[", r"\]", ",", ":", r"\}"))
 _OBJECT_LINE = re.compile(r'^\{[ \t]*"', re.MULTILINE)
-_LONGEST_WORD = len("-Infinity")
+_WORDS = ("null", "true", "false", "NaN", "Infinity", "-Infinity")
+_LONGEST_INTEGER, _LONGEST_NUMBER = 30, 1000
 
 
 class _Cut(Unusable):
@@ -30,19 +31,19 @@ class _Lost(Exception):  # noqa: N818 - ends the reading of one input, and says 
         self.place = place
 
 
-def _fraction(literal: str) -> Decimal:
+def _exactly(literal: str) -> Decimal:
+    """The number as written; what no quantity needs is no number, so that its digits cost nothing later."""
     try:
-        return Decimal(literal)
+        return Decimal(literal) if len(literal) <= _LONGEST_NUMBER else Decimal("NaN")
     except InvalidOperation:
         return Decimal("NaN")
 
 
 def _integer(literal: str) -> int | Decimal:
-    # Python refuses integers of thousands of digits: that would lose the whole array instead of the record.
-    return int(literal) if len(literal) <= 30 else Decimal(literal)
+    return int(literal) if len(literal) <= _LONGEST_INTEGER else _exactly(literal)
 
 
-_DECODER = json.JSONDecoder(parse_float=_fraction, parse_int=_integer, parse_constant=Decimal)
+_DECODER = json.JSONDecoder(parse_float=_exactly, parse_int=_integer, parse_constant=Decimal)
 
 
 def values(chunks: Iterator[bytes]) -> Iterator[tuple[str, object]]:
@@ -63,8 +64,9 @@ def values(chunks: Iterator[bytes]) -> Iterator[tuple[str, object]]:
 def _documents(window: _Window) -> Iterator[tuple[str, object]]:
     numbers = itertools.count(1)
     untouched = True
-    while window.peek():
-        if window.skip(_OPEN):
+    while opening := window.peek():
+        if opening == "[":
+            window.skip(_OPEN)
             yield from _elements(window, numbers)
         elif window.skip(_PAGE):
             yield from _elements(window, numbers)
@@ -174,7 +176,7 @@ class _Window:
             except RecursionError:
                 raise Unusable("is nested too deeply") from None
             except json.JSONDecodeError as error:
-                if not self._is_cut(error):
+                if not self._may_go_on(error):
                     raise Unusable("is not JSON") from None
                 if self._ended:
                     raise self._cut() from None
@@ -214,9 +216,11 @@ class _Window:
         damage, self.damage = self.damage, None
         return damage or _Cut("the input ends in the middle of it")
 
-    def _is_cut(self, error: json.JSONDecodeError) -> bool:
+    def _may_go_on(self, error: json.JSONDecodeError) -> bool:
         """Whether more text could mend it: the error is at the end, or is a string without one."""
-        return error.pos + _LONGEST_WORD >= len(self._text) or error.msg.startswith("Unterminated string")
+        if self._ended and error.pos == self._at:
+            return any(word.startswith(self._text[self._at :]) for word in _WORDS)
+        return error.pos + len(_WORDS[-1]) >= len(self._text) or error.msg.startswith("Unterminated string")
 
     def _advance(self, to: int) -> None:
         self.line += self._text.count("\n", self._at, to)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +22,38 @@ def call(record: Mapping[str, Any], *, source: str, funding: Funding) -> Call:
         raise Unusable("is in the old format of litellm.generic_api_use_v1; switch that setting off")
     if "id" not in record and "request_id" in record:
         record = _as_callback(record)
-    return _priced(_measured(record, source, funding), fields.cost(record.get("response_cost"), "response_cost"))
+    provider, model = _provider_and_model(record)
+    at = fields.moment(record.get("startTime"), "startTime")
+    failed, cache_hit = _failed(record), record.get("cache_hit") in (True, "True", "true")
+    tokens_in = fields.tokens(record.get("prompt_tokens"), "prompt_tokens")
+    tokens_out = fields.tokens(record.get("completion_tokens"), "completion_tokens")
+    told_total = record.get("total_tokens")
+    total = tokens_in + tokens_out if told_total is None else fields.tokens(told_total, "total_tokens")
+    cached = _cached_tokens(record)
+    recorded = fields.cost(record.get("response_cost"), "response_cost")
+    billed = _billed(recorded, total, failed=failed, cache_hit=cache_hit)
+    estimated = None
+    if billed is None and total:
+        estimated = prices.list_price(
+            provider, model, input_tokens=tokens_in, output_tokens=tokens_out, cached_tokens=cached, at=at
+        )
+    return Call(
+        source=source,
+        id=fields.identity(record.get("id"), "id"),
+        at=at,
+        model=model,
+        provider=provider,
+        failed=failed,
+        cache_hit=cache_hit,
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        total_tokens=total,
+        cached_tokens=cached,
+        billed=billed,
+        estimated=estimated,
+        funding=_funding(record) or funding,
+        workspace=_workspace(record),
+    )
 
 
 def _as_callback(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -31,48 +61,11 @@ def _as_callback(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**row, "id": row["request_id"], "response_cost": row.get("spend"), "status": status}
 
 
-def _measured(record: Mapping[str, Any], source: str, funding: Funding) -> Call:
-    provider, model = _provider_and_model(record)
-    tokens_in = fields.tokens(record.get("prompt_tokens"), "prompt_tokens")
-    tokens_out = fields.tokens(record.get("completion_tokens"), "completion_tokens")
-    return Call(
-        source=source,
-        id=fields.identity(record.get("id"), "id"),
-        at=fields.moment(record.get("startTime"), "startTime"),
-        model=model,
-        provider=provider,
-        failed=_failed(record),
-        cache_hit=record.get("cache_hit") in (True, "True", "true"),
-        input_tokens=tokens_in,
-        output_tokens=tokens_out,
-        total_tokens=fields.tokens(record.get("total_tokens", tokens_in + tokens_out), "total_tokens"),
-        cached_tokens=_cached_tokens(record),
-        funding=_funding(record) or funding,
-        workspace=_workspace(record),
-    )
-
-
-def _priced(call: Call, recorded: Decimal | None) -> Call:
-    """With the recorded cost; LiteLLM writes 0 for what it knows no price of, and that is not a price."""
+def _billed(recorded: Decimal | None, total: int, *, failed: bool, cache_hit: bool) -> Decimal | None:
+    """The recorded cost; but LiteLLM writes 0 for a model it knows no price of, and that is not a price."""
     if recorded is None:
-        nothing_bought = call.cache_hit or (call.failed and not call.total_tokens)
-        billed = ZERO if nothing_bought else None
-    else:
-        unpriced = not recorded and call.total_tokens and not call.failed and not call.cache_hit
-        billed = None if unpriced else recorded
-    if billed is not None or not call.total_tokens:
-        return replace(call, billed=billed)
-    return replace(
-        call,
-        estimated=prices.list_price(
-            call.provider,
-            call.model,
-            input_tokens=call.input_tokens,
-            output_tokens=call.output_tokens,
-            cached_tokens=call.cached_tokens,
-            at=call.at,
-        ),
-    )
+        return ZERO if cache_hit or (failed and not total) else None
+    return None if not recorded and total and not failed and not cache_hit else recorded
 
 
 def _provider_and_model(record: Mapping[str, Any]) -> tuple[str | None, str]:

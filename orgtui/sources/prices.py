@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 # What LiteLLM and OpenTelemetry call providers that genai-prices knows by another name; it resolves the rest.
-_ALIASES = {"x_ai": "x-ai", "azure_ai": "azure", "fireworks_ai": "fireworks", "z_ai": "zai", "moonshot": "moonshotai"}
+_ALIASES = {"x_ai": "x-ai", "azure_ai": "azure", "fireworks_ai": "fireworks"}
 _DATE = re.compile(r"[-@]\d{4}-?\d{2}-?\d{2}$")
 
 
@@ -31,7 +31,7 @@ def list_price(
     )
     try:
         price = info.calc_price(usage, seller, genai_request_timestamp=at).total_price
-    except ValueError:
+    except (ValueError, LookupError):
         return None
     # A model that is listed without prices comes out as 0, which nobody has promised.
     return price or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -166,17 +166,17 @@ class Sidebar(Canvas, can_focus=True):
         figure = Content.assemble(
             (f"{notice.mark} ", ink.warn if ink.colours or not here else ink.dim) if notice.mark else "",
             (notice.figure, ink.dim),
-            " ",
+            "  ",
         )
         if not here:
             left = Content.assemble("  ", (str(number), ink.dim), "  ", (title, ink.text))
-            return spread(left, figure, WIDE - 1)
+            return spread(left, figure, WIDE)
         if not ink.colours:
             left = Content.assemble(f"▎ {number}  {title}")
-            return spread(left, Content(figure.plain), WIDE - 1).stylize(ink.tint).stylize("bold")
+            return spread(left, Content(figure.plain), WIDE).stylize(ink.tint).stylize("bold")
         bar = ink.accent if self.has_focus else ink.dim
         left = Content.assemble(("▎", bar), " ", (str(number), ink.key), "  ", (title, ink.strong))
-        return spread(left, figure, WIDE - 1).stylize_before(ink.tint)
+        return spread(left, figure, WIDE).stylize_before(ink.tint)
 
     def _narrow(self, number: int, _title: str, notice: Notice, here: bool, ink: Ink) -> Content:
         mark = Content.assemble((notice.mark or " ", ink.warn))
@@ -199,8 +199,8 @@ class Sidebar(Canvas, can_focus=True):
         self.app.switch_mode(section)
 
     def action_enter(self) -> None:
-        """Into the section's first field or list."""
-        self.screen.focus_next("#body *")
+        """Into the section."""
+        cast("Any", self.screen).action_enter_section()
 
     def on_click(self, event: events.Click) -> None:
         """The section under the mouse."""
@@ -256,7 +256,7 @@ class Foot(Canvas):
         edge = 2 if width >= 80 else 1
         right = self._right(width, ink)
         room = width - edge * 2 - right.cell_length - (2 if right else 0)
-        keys = Content.assemble(" " * edge, *self._keys(room, ink))
+        keys = Content.assemble(" " * edge, self._keys(room, ink))
         return [rule, spread(keys, Content.assemble(right, " " * edge), width)]
 
     def _right(self, width: int, ink: Ink) -> Content:
@@ -265,13 +265,13 @@ class Foot(Canvas):
         label = getattr(self.app, "label", "")
         return Content.assemble((f"{self.updated} · {label}" if width >= 100 and label else self.updated, ink.dim))
 
-    def _keys(self, room: int, ink: Ink) -> list[Content]:
+    def _keys(self, room: int, ink: Ink) -> Content:
         hints = self._hints()
         always = [hint for hint in hints if hint[2] in self.KEPT]
         first = [hint for hint in hints if hint[2] not in self.KEPT]
         gap = 3
-        while len(always) > 1 and self._width(always + first[:3], gap) > room:
-            always.pop()
+        if self._width(first + always, gap) > room:
+            always = always[:1]
         while first and self._width(first + always, gap) > room:
             first.pop()
         shown, x = [], 0
@@ -279,9 +279,9 @@ class Foot(Canvas):
         edge = 2 if self.size.width >= 80 else 1
         for keys, words, action in first + always:
             self._hits.append((edge + x, edge + x + len(keys) + 1 + len(words), action))
-            shown.append(Content.assemble((keys, ink.key), " ", (words, ink.dim), " " * gap))
+            shown.append(Content.assemble((keys, ink.key), " ", (words, ink.dim)))
             x += len(keys) + 1 + len(words) + gap
-        return shown
+        return Content(" " * gap).join(shown)
 
     @staticmethod
     def _width(hints: list[tuple[str, str, str]], gap: int) -> int:
@@ -290,8 +290,10 @@ class Foot(Canvas):
     def _hints(self) -> list[tuple[str, str, str]]:
         """Keys, words and action of everything to be shown; bindings of one group become one hint."""
         typing = isinstance(self.screen.focused, Input | TextArea)
+        order = {binding.id: index for index, binding in enumerate(type(self.screen).BINDINGS)}
         found: dict[str, tuple[list[str], str, str]] = {}
-        for active in self.screen.active_bindings.values():
+        bindings = self.screen.active_bindings.values()
+        for active in sorted(bindings, key=lambda active: order.get(active.binding.id, -1)):
             binding = active.binding
             if not binding.show or not active.enabled:
                 continue

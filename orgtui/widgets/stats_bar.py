@@ -65,10 +65,12 @@ class StatsBar(Canvas):
 
     def _widths(self, width: int) -> list[int]:
         count = len(self.stats)
-        wanted = [max(len(stat.label), len(stat.value)) + 2 for stat in self.stats]
+        needed = [max(len(stat.label), len(stat.value)) for stat in self.stats]
+        gap = 2 if sum(needed) + 2 * (count - 1) <= width else 1
+        wanted = [need + gap for need in needed]
         pitch = self._pitch or width // max(count, 1)
         widths = [max(pitch, want) for want in wanted]
-        if sum(widths) - 2 > width or max(wanted, default=0) > pitch:
+        if sum(widths) - gap > width or max(wanted, default=0) > pitch:
             widths = wanted
         if widths:
             widths[-1] = max(1, width - sum(widths[:-1]))

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import wraps
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -112,17 +113,25 @@ def rows(chart: DailyBars[Any]) -> list[str]:
     return [chart.render_line(y).text.rstrip() for y in range(chart.size.height)]
 
 
-def bar(chart: DailyBars[Any], number: int) -> list[Look]:
+Grid = list[list[Look]]
+
+
+def grid(chart: DailyBars[Any]) -> Grid:
+    """The rows above the axis, from the base up."""
+    return [cells(chart, y) for y in reversed(range(chart.size.height - 2))]
+
+
+def bar(chart: DailyBars[Any], number: int, drawn: Grid | None = None) -> list[Look]:
     """The cells of a day from the base up, without rules and blanks above it."""
     x = chart._plan.x(number - 1)  # type: ignore[union-attr]
-    column = [cells(chart, y)[x] for y in reversed(range(chart.size.height - 2))]
+    column = [row[x] for row in drawn or grid(chart)]
     while column and column[-1][0] in " ┈":
         column.pop()
     return column
 
 
-def glyphs(chart: DailyBars[Any], number: int) -> str:
-    return "".join(char for char, _, _ in bar(chart, number))
+def glyphs(chart: DailyBars[Any], number: int, drawn: Grid | None = None) -> str:
+    return "".join(char for char, _, _ in bar(chart, number, drawn))
 
 
 # The axis.
@@ -159,7 +168,7 @@ def test_the_axis_holds_its_maximum_and_its_ticks(maximum: Fraction, height: int
     assert axis.ticks()[-1] == axis.top
     places = [axis.height(tick, 1) for tick in axis.ticks()]
     assert len(set(places)) == len(places) <= 6
-    assert height < 4 or all(later - earlier >= 2 for earlier, later in zip(places, places[1:], strict=False))
+    assert height < 4 or all(later - earlier >= 2 for earlier, later in pairwise(places))
 
 
 @live
@@ -210,7 +219,7 @@ async def test_a_narrow_month_of_runs() -> None:
             "      ▌▌▌▌▌  ▌▌· ·  ·▌▌▌▌  ▌ · ·  ▌",
             "100 ┈┈▌▌▌▌▌┈┈▌▌▌▒▌┈┈▌▌▌▌▌┈┈▌▌▌▌▌┈┈▌",
             "     ·▌▌▌▌▌ ·▌▌▌▌▌· ▌▌▌▌▌· ▌▌▌▌▌· ▌",
-            "     ▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌·▌▌▌▌▌▌▌▌",
+            "     ▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌·▌▌▌▌▌▌▌▌",
             "     ▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌▌",
             "  0 ────────────━──────────────────",
             "     1   5      12      20   25   30",
@@ -243,9 +252,14 @@ async def test_half_a_row_of_errors_is_a_cell_and_less_is_a_crumb() -> None:
 
 @live
 async def test_few_follows_the_height() -> None:
-    chart, seen = RunsChart(), []
+    chart = RunsChart()
+    seen: list[int] = []
+
+    def legend_again(few: int) -> None:
+        seen.append(few)
+
     async with shown(chart, height=21, days=NOVEMBER) as (app, pilot):
-        app.watch(chart, "few", seen.append)
+        app.watch(chart, "few", legend_again)
         chart.styles.height = 12
         await pilot.pause()
         assert seen == [6, 10]
@@ -262,8 +276,8 @@ async def test_the_legend_names_no_crumb_where_none_can_be() -> None:
 async def test_the_scale_leaves_room_for_a_crumb_on_the_highest_bar() -> None:
     chart = RunsChart()
     async with shown(chart, days=month({1: (199, 1)})):
-        assert rows(chart)[0].startswith("300 ")
-        assert glyphs(chart, 1) == "██████▅·"
+        assert rows(chart)[0].startswith("250 ")
+        assert glyphs(chart, 1) == "████████·"
 
 
 @live
@@ -319,7 +333,7 @@ async def test_without_data_nothing_is_plotted(monkeypatch: pytest.MonkeyPatch) 
 @live
 async def test_bars_are_exact_to_an_eighth() -> None:
     chart = RunsChart()
-    async with shown(chart, days=month({})):
+    async with shown(chart, 72, days=month({})):
 
         @settings(max_examples=25, deadline=None)
         @given(st.lists(st.integers(0, 10**12), min_size=28, max_size=31))
@@ -327,9 +341,10 @@ async def test_bars_are_exact_to_an_eighth() -> None:
             chart.days = runs(*((success, 0) for success in successes))
             axis = chart._plan.axis  # type: ignore[union-attr]
             assert axis.top >= max(successes)
+            drawn = grid(chart)
             for number, success in enumerate(successes, 1):
-                drawn = sum(EIGHTHS.index(glyph) for glyph in glyphs(chart, number))
-                assert drawn == math.floor(Fraction(success * 10 * 8) / axis.top + Fraction(1, 2))
+                height = sum(EIGHTHS.index(glyph) for glyph in glyphs(chart, number, drawn))
+                assert height == math.floor(Fraction(success * 10 * 8) / axis.top + Fraction(1, 2))
 
         exact()
 
@@ -337,15 +352,16 @@ async def test_bars_are_exact_to_an_eighth() -> None:
 @live
 async def test_errors_stand_on_successes_and_both_add_up() -> None:
     chart = RunsChart()
-    async with shown(chart, days=month({})):
+    async with shown(chart, 72, days=month({})):
 
         @settings(max_examples=25, deadline=None)
         @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 90)), min_size=28, max_size=31))
         def stacked(days: list[tuple[int, int]]) -> None:
             chart.days = runs(*days)
             row = chart._plan.axis.top / 10  # type: ignore[union-attr]
+            rows_drawn = grid(chart)
             for number, (success, error) in enumerate(days, 1):
-                drawn = glyphs(chart, number)
+                drawn = glyphs(chart, number, rows_drawn)
                 assert drawn.rstrip("·▒").rstrip("▁▂▃▄▅▆▇").strip("█") == ""
                 assert ("·" in drawn) == (0 < error < row / 2)
                 assert drawn.count("▒") == math.floor(error / row + Fraction(1, 2))
@@ -358,11 +374,11 @@ async def test_errors_stand_on_successes_and_both_add_up() -> None:
 # Spending.
 
 
-def models(chart: DailyBars[Any], number: int, tokens: dict[str, str]) -> list[tuple[int, int]]:
+def models(chart: DailyBars[Any], number: int, drawn: Grid, tokens: dict[str, str]) -> list[tuple[int, int]]:
     """A day's models from the base up, as (rank, eighths)."""
     ranks = {tokens[f"model{rank}"]: rank for rank in range(1, 6)}
     parts: list[tuple[int, int]] = []
-    for glyph, front, behind in bar(chart, number):
+    for glyph, front, behind in bar(chart, number, drawn):
         parts.append((ranks[front or ""], EIGHTHS.index(glyph)))
         if behind != tokens["ground"]:
             parts.append((ranks[behind or ""], 8 - EIGHTHS.index(glyph)))
@@ -372,7 +388,7 @@ def models(chart: DailyBars[Any], number: int, tokens: dict[str, str]) -> list[t
 @live
 async def test_a_boundary_shows_both_models() -> None:
     chart = SpendingChart()
-    days = spending({1: ["5", "3"], 2: ["10"], 3: ["0", "0", "1.5"], 4: ["0.7", "0.3", "1"], 5: ["1.5", "0.3", "8"]})
+    days = spending({1: ["5", "3"], 2: ["10"], 3: ["0", "0", "1.5"], 4: ["0.7", "0.3", "1"], 5: ["1.5", "0.13", "8"]})
     async with shown(chart, days=days):
         one, two, three, ground = DARK["model1"], DARK["model2"], DARK["model3"], DARK["ground"]
         assert rows(chart)[0].startswith("€10 ┈")
@@ -410,8 +426,9 @@ async def test_stacks_are_exact_and_in_order() -> None:
             chart.days = days
             axis = chart._plan.axis  # type: ignore[union-attr]
             assert axis.top >= max(sum(map(Fraction, day), Fraction(0)) for day in days)
+            rows_drawn = grid(chart)
             for number, day in enumerate(days, 1):
-                drawn = models(chart, number, DARK)
+                drawn = models(chart, number, rows_drawn, DARK)
                 total = sum(map(Fraction, day), Fraction(0))
                 height = sum(size for _, size in drawn)
                 assert height == math.floor(total * 80 / axis.top + Fraction(1, 2))
@@ -427,38 +444,36 @@ async def test_markers_tell_models_apart_where_colours_do_not() -> None:
     chart = SpendingChart()
     day = ["3", "2.4", "1.8", "1.2", "1"]
     async with shown(chart, theme="ansi", days=spending({1: ["10"], 2: day, 3: ["2", "1.1", "0.2"], 4: ["0.1"]})):
-        assert glyphs(chart, 2) == "███▓▓░░∙∙"[:3] + "▓▓▒▒░∙"
-        assert [style for _, style, _ in bar(chart, 2)] == ["cyan"] * 3 + ["magenta"] * 2 + ["green"] * 2 + [
-            "yellow",
-            "white",
-        ]
+        assert glyphs(chart, 2) == "███▓▓▒▒░∙"
+        hues = [6] * 3 + [5] * 2 + [2] * 2 + [3] + [7]
+        assert [style for _, style, _ in bar(chart, 2)] == [f"color({hue})" for hue in hues]
         # The last model is less than half a row: it lies on the bar. So does one that is all there is.
         assert glyphs(chart, 3) == "██▓∙"
         assert glyphs(chart, 4) == "∙"
         assert not {"▁", "▂", "▃", "▄", "▅", "▆", "▇"} & set("".join(rows(chart)))
 
 
+@pytest.mark.parametrize(("theme", "width"), [("ansi", 72), ("ansi", 40), ("dark", 40)])
 @live
-async def test_whole_cells_add_up() -> None:
-    for theme, width in (("ansi", 72), ("ansi", 40), ("dark", 40)):
-        chart = SpendingChart()
-        async with shown(chart, width, theme=theme, days=spending({})):
+async def test_whole_cells_add_up(theme: str, width: int) -> None:
+    chart = SpendingChart()
+    async with shown(chart, width, theme=theme, days=spending({})):
 
-            @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-            @given(AMOUNTS)
-            def whole(days: list[list[Decimal]], chart: SpendingChart = chart) -> None:
-                chart.days = days
-                row = chart._plan.axis.top / 10  # type: ignore[union-attr]
-                for number, day in enumerate(days, 1):
-                    total = sum(map(Fraction, day), Fraction(0))
-                    height = math.floor(total / row + Fraction(1, 2))
-                    drawn = glyphs(chart, number)
-                    crumb = drawn[height:]
-                    assert crumb in {"", "∙"}
-                    assert len(drawn) - len(crumb) == height
-                    assert bool(total) == bool(drawn)
+        @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(AMOUNTS)
+        def whole(days: list[list[Decimal]]) -> None:
+            chart.days = days
+            row = chart._plan.axis.top / 10  # type: ignore[union-attr]
+            rows_drawn = grid(chart)
+            for number, day in enumerate(days, 1):
+                total = sum(map(Fraction, day), Fraction(0))
+                height = math.floor(total / row + Fraction(1, 2))
+                drawn = glyphs(chart, number, rows_drawn)
+                assert drawn[height:] in {"", "∙"}
+                assert len(drawn) >= height
+                assert bool(total) == bool(drawn)
 
-            whole()
+        whole()
 
 
 @live
@@ -501,7 +516,7 @@ async def test_ticks_of_runs() -> None:
         chart.days = month({9: (7000, 0)})
         assert rows(chart)[0].startswith("8,000 ")
         chart.days = month({9: (2 * 10**30, 0)})
-        assert rows(chart)[0].startswith("2e+18T ")
+        assert rows(chart)[0].strip().startswith("2e+18T ")
 
 
 @live
@@ -578,7 +593,7 @@ def test_cells_that_are_split_keep_the_order_and_the_height(heights: list[int]) 
         (None, 31, "1 5 10 15 20 25 31"),
         (0, 30, "1 5 10 15 20 25 30"),
         (1, 30, "2 5 10 15 20 25 30"),
-        (2, 30, "1 3 10 15 20 25 30"),
+        (2, 30, "1 3 5 10 15 20 25 30"),
         (11, 30, "1 5 12 15 20 25 30"),
         (13, 30, "1 5 10 14 20 25 30"),
         (28, 30, "1 5 10 15 20 25 29"),
@@ -594,7 +609,7 @@ async def test_labels_make_room_for_the_selected_day(selected: int | None, lengt
         bold = {segment.text for segment in chart.render_line(11) if segment.style.bold}
         assert bold == ({str(selected + 1)} if selected is not None and selected < length else set())
         marks = [(x, cell[1]) for x, cell in enumerate(cells(chart, 10)) if cell[0] == "━"]
-        assert marks == ([(4 + 2 * selected, DARK["accent"])] if bold and selected is not None else [])
+        assert marks == ([(5 + 2 * selected, DARK["accent"])] if bold and selected is not None else [])
 
 
 @pytest.mark.parametrize(
@@ -681,7 +696,7 @@ async def test_moving_the_day_sends_little_and_plots_nothing(monkeypatch: pytest
             sent.clear()
             await pilot.press(key)
             await pilot.pause()
-            assert 0 < sum(sent) < 1000, (key, sent)
+            assert 0 < sum(sent) < 1000, (key, sent); print("BYTES",key,sent)
             changed = [y for y, (old, new) in enumerate(zip(before, rows(chart), strict=True)) if old != new]
             assert set(changed) <= {19, 20}
 
@@ -707,6 +722,25 @@ async def test_data_is_plotted_once() -> None:
         assert "Thu" not in app.export_screenshot()
 
 
+@live
+async def test_the_plot_is_the_widgets_size_not_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LINES", "9")
+    chart = RunsChart()
+    async with shown(chart, height=21, days=month({30: (200, 0)})):
+        assert glyphs(chart, 30) == "█" * 19
+
+
+@live
+async def test_the_callers_list_stays_the_callers() -> None:
+    chart, days = RunsChart(), list(NOVEMBER)
+    async with shown(chart, days=days):
+        before = rows(chart)
+        days.clear()
+        chart.elapsed = 30
+        assert rows(chart) == before
+
+
 def test_bindings_can_be_found_and_remapped() -> None:
     bindings = [binding for keys in RunsChart._merged_bindings.key_to_bindings.values() for binding in keys]  # type: ignore[union-attr]
     ids = {binding.id: binding.key for binding in bindings}
@@ -726,41 +760,25 @@ def test_bindings_can_be_found_and_remapped() -> None:
 # Any data, any size.
 
 
+AWKWARD = [runs(*[(0, 0)] * 28), runs(*[(0, 7)] * 29), runs(*[(10**18, 10**17)] * 30), runs((1, 0), *[(0, 1)] * 30)]
+SPENT = [[[Decimal(day.success) / 7, Decimal(day.error) / 3] for day in days] for days in AWKWARD]
+SIZES = [(20, 4), (33, 40), (47, 5), (66, 6), (80, 9), (200, 4), (9, 7), (5, 3), (0, 9)]
+
+
+@pytest.mark.parametrize(
+    ("chart", "months", "theme"),
+    [(RunsChart, AWKWARD, "dark"), (SpendingChart, SPENT, "dark"), (SpendingChart, SPENT, "ansi")],
+)
 @live
-async def test_no_size_breaks_a_chart() -> None:
-    awkward = [
-        runs(*[(0, 0)] * 28),
-        runs(*[(0, 7)] * 29),
-        runs(*[(10**18, 10**17)] * 30),
-        runs((1, 0), *[(0, 1)] * 30),
-    ]
-    for theme in ("dark", "ansi"):
-        for chart, months in (
-            (RunsChart(), awkward),
-            (
-                SpendingChart(),
-                [[[Decimal(day.success) / 7, Decimal(day.error) / 3] for day in days] for days in awkward],
-            ),
-        ):
-            async with shown(chart, 200, 40, theme=theme) as (_, pilot):
-                for width, height in (
-                    (20, 4),
-                    (33, 40),
-                    (47, 5),
-                    (66, 6),
-                    (80, 9),
-                    (200, 4),
-                    (120, 40),
-                    (9, 7),
-                    (5, 3),
-                ):
-                    chart.styles.width, chart.styles.height = width, height
-                    await pilot.pause()
-                    assert chart.size == (width, height)
-                    for number, days in enumerate(months):
-                        chart.days, chart.selected = days, number * 9
-                        for y in range(height):
-                            assert chart.render_line(y).cell_length == width
+async def test_no_size_breaks_a_chart(chart: type[DailyBars[Any]], months: list[Any], theme: str) -> None:
+    async with shown(chart(), 200, 40, theme=theme) as (app, pilot):
+        for width, height in SIZES:
+            app.chart.styles.width, app.chart.styles.height = width, height
+            await pilot.pause()
+            assert app.chart.size == (width, height)
+            for number, days in enumerate(months):
+                app.chart.days, app.chart.selected = days, number * 9
+                assert [app.chart.render_line(y).cell_length for y in range(height)] == [width] * height
 
 
 @live
