@@ -9,6 +9,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from textual import work
 from textual.binding import Binding
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -63,7 +64,7 @@ class OrgTui(SafeApp[None]):
         Binding("q", "quit", "Quit", id="app.quit", show=False),
     ]
 
-    overview: reactive[Overview | None] = reactive(None, init=False)
+    overview: reactive[Overview | None] = reactive(None, init=False, repaint=False)
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class OrgTui(SafeApp[None]):
         self.__dict__["DEFAULT_MODE"] = section
         self._connected: asyncio.Future[Connection] | None = None
         self._revision: int | None = None
+        self._warm = False
         super().__init__(profile)
         for theme in THEMES.values():
             self.register_theme(theme)
@@ -106,6 +108,17 @@ class OrgTui(SafeApp[None]):
         except OrgtuiError:
             self._connected = None
             raise
+
+    def warm(self) -> None:
+        """Import the other sections while nobody waits for them."""
+        if not self._warm:
+            self._warm = True
+            self.run_worker(self._import_sections, thread=True, group="warm")
+
+    @staticmethod
+    def _import_sections() -> None:
+        for name in SECTIONS:
+            import_module(f"orgtui.screens.{name}")
 
     async def learn(self) -> None:
         """Ask what the frame shows."""
@@ -138,8 +151,30 @@ class OrgTui(SafeApp[None]):
     # Actions.
 
     def action_section(self, section: str) -> None:
-        """Go to a section."""
-        self.switch_mode(section)
+        """Go to a section; what is unsaved in this one is asked about first."""
+        if section == self.current_mode:
+            return
+        if getattr(self.screen, "unsaved", None):
+            self._leave(lambda: self.switch_mode(section))
+        else:
+            self.switch_mode(section)
+
+    async def action_quit(self) -> None:
+        """End, unless something unsaved is to be kept."""
+        if getattr(self.screen, "unsaved", None):
+            self._leave(self.exit)
+        else:
+            self.exit()
+
+    @work
+    async def _leave(self, leave: Callable[[], object]) -> None:
+        screen: Any = self.screen
+        if await screen.settle_unsaved():
+            leave()
+
+    def action_wear(self, theme: str) -> None:
+        """Another theme, until the end of this run."""
+        self.theme = theme
 
     async def action_help(self) -> None:
         """Keys and words of what has focus."""

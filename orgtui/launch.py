@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from orgtui.cli.output import report
 from orgtui.domain.ambient import Ambient, system_ambient
 from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.settings import Settings, cache_path, load
@@ -29,6 +28,8 @@ def launch(arguments: argparse.Namespace) -> int:
         profile = tty.prepare(os.environ)
         connect, ambient, done = _demo(arguments, settings) if arguments.demo else _own(settings)
     except OrgtuiError as error:
+        from orgtui.cli.output import report
+
         return report(error, as_json=False)
     tty.hold_gc()
     from orgtui.app import OrgTui

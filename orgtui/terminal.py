@@ -47,6 +47,8 @@ _RESTORE = (
     b"\x18\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
     b"\x1b]22;default\x07\x1b[0m\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 )
+# Nearly all that a screen consists of, none of it dangerous: Latin, dashes and bullets, arrows, lines and blocks.
+_ORDINARY = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u20ac\u2190-\u2193\u2500-\u25ff]*").fullmatch
 _LINK = re.compile(r"(?:https?://|mailto:)[!-~]+")
 # Keys of the known shapes, and any long word with a digit: an error's message may quote what it choked on.
 _SECRET = re.compile(r"\b(?:sk|pk|rk|xai|gsk|whsec|AIza)[-_]?[\w-]{8,}|(?=[\w-]*\d)[\w-]{20,}")
@@ -59,7 +61,7 @@ class TerminalFilter(LineFilter):
         """The line's segments, each as wide as before."""
         return [
             segment
-            if segment.text.isascii() and segment.text.isprintable() and not (segment.style and segment.style.link)
+            if _ORDINARY(segment.text) and not (segment.style and segment.style.link)
             else Segment(_defused(segment.text), _with_safe_link(segment.style), segment.control)
             for segment in segments
         ]

@@ -92,11 +92,11 @@ class Ink:
         """The ink of the app's current theme."""
         variables, ansi = app.theme_variables, app.native_ansi_color
 
-        def fg(token: str, **styles: bool) -> Style:
-            return Style(foreground=Color.parse(variables[token]), **styles)
+        def fg(token: str, *, bold: bool | None = None) -> Style:
+            return Style(foreground=Color.parse(variables[token]), bold=bold)
 
-        def on(token: str, ground: str, **styles: bool) -> Style:
-            return Style(Color.parse(variables[ground]), Color.parse(variables[token]), **styles)
+        def on(token: str, ground: str, *, bold: bool | None = None) -> Style:
+            return Style(Color.parse(variables[ground]), Color.parse(variables[token]), bold=bold)
 
         return cls(
             text=fg("text"),

@@ -1,9 +1,4 @@
-"""Keeps provider keys unreadable for whoever has the database but not the master key, and useless in another row.
-
-A sealed text is `v1.<kid>.<wrapped data key>.<nonce>.<ciphertext>`: a data key of its own encrypts each secret, the
-master key `kid` encrypts (wraps) the data key, both with AES-256-GCM and with what the secret belongs to as associated
-data. Rotation adds a master key, re-wraps the data keys row by row, and drops the old one when no row needs it.
-"""
+"""Keeps provider keys unreadable for whoever has the database but not the master key, and useless in another row."""
 
 from __future__ import annotations
 
@@ -16,7 +11,9 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from orgtui.domain.errors import OrgtuiError, StoreRefused
@@ -29,11 +26,11 @@ Random = Callable[[int], bytes]
 
 VERSION: Final = 1
 _KEY, _NONCE = 32, 12
-_HEADING = (
-    f"# orgtui master keys, format {VERSION}. They open every provider key: keep them apart from the database's backups."
-)
+_HEADING = "# orgtui master keys, format 1. They open every provider key: keep them apart from backups of the database."
 _LINE = re.compile(r"(fingerprint|master) (k[0-9a-f]{12}) ([A-Za-z0-9_-]{43})")
 _FILE_LIMIT = 1 << 16
+# v1.<kid>.<wrapped data key>.<nonce>.<ciphertext>: each secret has a data key of its own, wrapped by the master key, so
+# that rotation re-wraps 32 bytes a row and handles no secret.
 _SEALED = re.compile(r"v1\.(k[0-9a-f]{12})\.([A-Za-z0-9_-]{80})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{22,})")
 _NOT_OURS = "The sealed key is not one of this vault's; restore the row from a backup."
 _CHANGED = "The sealed key was changed, or belongs to another organization, provider or row; it stays closed."
@@ -71,9 +68,10 @@ class Secret:
         raise TypeError("a secret is neither pickled nor copied")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
-
-    __hash__ = object.__hash__
+        if not isinstance(other, Secret):
+            return NotImplemented
+        mine, theirs = (secret._value.encode("utf-8", "surrogatepass") for secret in (self, other))
+        return hmac.compare_digest(mine, theirs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,6 @@ class MasterKeys:
     """The master keys of a file: the last one wraps, all of them unwrap. Other processes' changes are noticed."""
 
     def __init__(self, path: Path, random: Random) -> None:
-        """Use `open`."""
         self.path = path
         self._random = random
         self._ring = _ring(path)
@@ -131,36 +128,25 @@ class MasterKeys:
         return cls(path, random)
 
     def __repr__(self) -> str:
-        return f"MasterKeys({str(self.path)!r}, {', '.join(self.kids)})"
+        return f"MasterKeys({str(self.path)!r}, {', '.join(self._ring.masters)})"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("master keys are not pickled")
 
     @property
     def kids(self) -> tuple[str, ...]:
-        """Ids of the keys, as last read, the oldest first."""
-        return tuple(self._ring.masters)
+        """Ids of the keys, the oldest first, as the file has them now; raises StoreRefused if it is gone or unfit."""
+        return tuple(self._fresh().masters)
 
     @property
     def current(self) -> str:
-        """Id of the key that wraps; reads the file again if it changed."""
-        self.refresh()
+        """Id of the key that wraps."""
         return self.kids[-1]
 
     @property
     def retired(self) -> tuple[str, ...]:
-        """Ids of keys that only unwrap: while there are any, a rotation is not finished."""
-        self.refresh()
+        """Ids of the keys that only unwrap: while there are any, a rotation is not finished."""
         return self.kids[:-1]
-
-    def refresh(self) -> None:
-        """Read the file again if it is another one than before; raises StoreRefused if it is gone or unfit."""
-        try:
-            status = os.stat(self.path, follow_symlinks=False)
-        except OSError as error:
-            raise _unreadable(error, self.path) from error
-        if _stamp(status) != self._ring.stamp:
-            self._ring = _ring(self.path)
 
     def rotate(self) -> str:
         """Add a key, current from now on, and answer its id; the others stay until they are dropped."""
@@ -170,12 +156,12 @@ class MasterKeys:
             return _Contents(contents.masters | {_kid(key): key}, contents.fingerprint)
 
         self._change(add)
-        return self.kids[-1]
+        return self.current
 
     def drop(self, kid: str) -> None:
         """Forget a retired key for good; nothing happens where it is gone already.
 
-        Only what holds a lock that keeps others from storing secrets, and has seen that none needs the key, may do it.
+        Only what keeps others from storing secrets meanwhile, and has seen that no stored one needs the key, may do it.
         """
 
         def remove(contents: _Contents) -> _Contents:
@@ -187,27 +173,37 @@ class MasterKeys:
         self._change(remove)
 
     def wrapping(self) -> tuple[str, AESGCM]:
-        """The current key and its id."""
-        kid = self.current
-        return kid, self._ring.masters[kid]
+        """The current key's id and the key."""
+        return list(self._fresh().masters.items())[-1]
 
     def unwrapping(self, kid: str) -> AESGCM:
         """The key of an id; raises VaultError where there is none."""
-        if kid not in self._ring.masters:
-            self.refresh()
-        if (key := self._ring.masters.get(kid)) is None:
-            raise VaultError(f"The key is sealed with master key {kid}, which {_shown(self.path)} lacks; restore it.")
+        if (key := self._ring.masters.get(kid) or self._fresh().masters.get(kid)) is None:
+            raise VaultError(f"This needs master key {kid}, which {_shown(self.path)} lacks; restore it.")
         return key
 
     def prints(self) -> hmac.HMAC:
         """What fingerprints are made with: the same through every rotation."""
         return self._ring.prints.copy()
 
+    def _fresh(self) -> _Ring:
+        """The keys, read again if another process changed the file."""
+        try:
+            status = self.path.stat(follow_symlinks=False)
+        except OSError as error:
+            raise _unreadable(error, self.path) from error
+        if _stamp(status) != self._ring.stamp:
+            self._ring = _ring(self.path)
+        return self._ring
+
     def _change(self, change: Callable[[_Contents], _Contents]) -> None:
-        with _locked(self.path):
-            contents, _ = _read(self.path)
-            _write(self.path, change(contents).text(), os.replace)
-        self.refresh()
+        try:
+            with _locked(self.path):
+                contents, _ = _read(self.path)
+                _write(self.path, change(contents).text(), os.replace)
+        except OSError as error:
+            raise StoreRefused(f"The master key {_shown(self.path)} cannot be changed: {error.strerror}.") from error
+        self._fresh()
 
 
 def _ring(path: Path) -> _Ring:
@@ -259,7 +255,7 @@ def _shown(path: Path) -> str:
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    return status.st_ino, status.st_ctime_ns, status.st_size
 
 
 def _read(path: Path) -> tuple[_Contents, tuple[int, int, int]]:
@@ -280,14 +276,15 @@ def _read(path: Path) -> tuple[_Contents, tuple[int, int, int]]:
 def _check_private(status: os.stat_result, path: Path, wanted: str) -> None:
     if status.st_mode & 0o077:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
-        raise StoreRefused(f"{_shown(path)} is open to other users (mode {mode}); run: chmod {wanted} {_shown(path)}")
+        shown = _shown(path)
+        raise StoreRefused(f"{shown} is open to other users (mode {mode}); run: chmod {wanted} {quote(shown)}")
     if os.geteuid() not in (0, status.st_uid) and status.st_uid != 0:
         raise StoreRefused(f"{_shown(path)} belongs to another user; the master key must be yours alone.")
 
 
 def _unreadable(error: OSError, path: Path) -> StoreRefused:
     if isinstance(error, FileNotFoundError):
-        return StoreRefused(f"There is no master key at {_shown(path)}; restore the file or set ORGTUI_MASTER_KEY_FILE.")
+        return StoreRefused(f"There is no master key at {_shown(path)}; restore it or set ORGTUI_MASTER_KEY_FILE.")
     if path.is_symlink():
         return StoreRefused(f"The master key {_shown(path)} is a symbolic link; name the file it leads to.")
     return StoreRefused(f"The master key {_shown(path)} cannot be read: {error.strerror}.")
@@ -357,10 +354,11 @@ def _write(path: Path, data: bytes, publish: Callable[[Path, Path], None]) -> No
     """Write beside *path*, then *publish*: nobody sees half a file, and no crash leaves one."""
     from tempfile import mkstemp
 
-    for left in path.parent.glob(f".{path.name}.*"):
+    # Left by a process that was killed here; nobody else writes while this one has the lock.
+    for left in path.parent.glob(f".{escape(path.name)}.????????.new"):
         left.unlink()
-    # Made with O_EXCL, mode 0600.
-    descriptor, beside = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    # mkstemp makes it with O_EXCL, for this user alone.
+    descriptor, beside = mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -399,6 +397,7 @@ class Vault:
         """The text to store; it opens with the same binding only."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        secret = _held(secret)
         data_key, nonce = _drawn(self._random, _KEY), _drawn(self._random, _NONCE)
         ciphertext = AESGCM(data_key).encrypt(nonce, _plain(secret), _associated(binding, "secret"))
         return self._wrapped(data_key, nonce, ciphertext, binding).text()
@@ -420,6 +419,7 @@ class Vault:
 
     def fingerprint(self, secret: str | Secret) -> str:
         """The same for the same secret, and of no use without the master key file; rotation does not change it."""
+        secret = _held(secret)
         prints = self.keys.prints()
         prints.update(_plain(secret))
         return prints.hexdigest()
@@ -443,16 +443,21 @@ def kid_of(sealed: str) -> str:
 
 def mask(secret: str | Secret) -> str:
     """What may be shown of a key: `sk-…wxyz`, or only dots where that would be much of it."""
-    text = secret.reveal() if isinstance(secret, Secret) else secret
+    text = _held(secret).reveal()
     if len(text) < _SHORTEST_SHOWN or not harmless(text):
         return _HIDDEN
     prefix = next((prefix for prefix in _PREFIXES if text.startswith(prefix)), "")
     return f"{prefix}…{text[-4:]}"
 
 
-def _plain(secret: str | Secret) -> bytes:
+def _held(secret: str | Secret) -> Secret:
+    """Takes the secret's place among a function's locals, which tracebacks may print."""
+    return secret if isinstance(secret, Secret) else Secret(secret)
+
+
+def _plain(secret: Secret) -> bytes:
     try:
-        return (secret.reveal() if isinstance(secret, Secret) else secret).encode()
+        return secret.reveal().encode()
     except UnicodeEncodeError:
         pass
     # Not raised above: that error holds the secret, and this one would hold that error.
@@ -460,7 +465,7 @@ def _plain(secret: str | Secret) -> bytes:
 
 
 def _associated(binding: Binding, layer: str, **more: str) -> bytes:
-    """Canonical JSON: no two bindings make the same bytes. The inner layer has no kid, or re-wrapping would break it."""
+    """Canonical JSON: no two bindings make the same bytes. The secret's has no kid: re-wrapping must not touch it."""
     fields = {
         "v": VERSION,
         "layer": layer,

@@ -79,7 +79,8 @@ def _is_visible(text: str, place: int) -> bool:
         return _is_picture(before) and _is_picture(after)
     if category[0] == "M":
         return not all(unicodedata.category(each)[0] == "M" for each in text[max(0, place - 4) : place])
-    return category not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+    nothing = ord(char) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(char) <= 0xFDEF
+    return category not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and not nothing
 
 
 def _is_picture(char: str) -> bool:
@@ -189,12 +190,14 @@ class Terminal:
 
     def until(self, condition: str | Callable[[], bool], limit: float = 15.0) -> None:
         """Read until a text is on the screen or a condition holds."""
-        holds = (lambda: condition in self.text) if isinstance(condition, str) else condition
         end = time.monotonic() + limit
-        while not holds():
+        while not self._holds(condition):
             open_ = self.read(0.05)
-            if time.monotonic() > end or (not open_ and not holds()):
+            if time.monotonic() > end or (not open_ and not self._holds(condition)):
                 raise AssertionError(f"{condition!r} did not come; status {self.process.poll()}; screen:\n{self.text}")
+
+    def _holds(self, condition: str | Callable[[], bool]) -> bool:
+        return condition in self.text if isinstance(condition, str) else condition()
 
     def kill(self, number: signal.Signals) -> None:
         """Send the program a signal."""

@@ -11,10 +11,8 @@ from orgtui.store.contract import Store
 from orgtui.store.contract.general import GeneralChanges, GeneralPage, Losses
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands."""
-    section = commands.add_parser("general", help="the organization's identity")
-    verbs = section.add_subparsers(metavar="VERB", required=True, dest="verb")
     show = verbs.add_parser("show", help="name, description, logo, stats")
     show.set_defaults(run=_show)
     change = verbs.add_parser("set", help="change name or description")

@@ -6,7 +6,6 @@ import argparse
 import os
 from datetime import date
 
-from orgtui.cli.output import print_json, say
 from orgtui.domain.errors import Invalid
 
 SECTIONS = ("general", "team", "usage", "billing", "api_keys", "workspaces")
@@ -54,6 +53,7 @@ def _seconds(text: str) -> float:
 
 
 def _init(arguments: argparse.Namespace) -> int:
+    from orgtui.cli.output import print_json, say
     from orgtui.composition import database
     from orgtui.domain.ambient import system_ambient
     from orgtui.settings import load

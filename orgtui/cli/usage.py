@@ -21,10 +21,8 @@ BATCH = 2_000
 _SHOWN = 20
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands."""
-    section = commands.add_parser("usage", help="runs, tokens and cost, month by month")
-    verbs = section.add_subparsers(metavar="VERB", required=True, dest="verb")
     show = verbs.add_parser("show", help="the figures of a month")
     show.add_argument("--month", metavar="YYYY-MM", help="the month (the current one)")
     show.set_defaults(run=_show)

@@ -36,7 +36,7 @@ _WORDS = {"name": "Organization Name", "description": "Description"}
 
 
 class _LogoWords(Canvas):
-    has_logo: reactive[bool] = reactive(False, init=False)
+    has_logo: reactive[bool] = reactive(False, init=False, repaint=False)
 
     def watch_has_logo(self) -> None:
         self.redraw()
@@ -45,8 +45,7 @@ class _LogoWords(Canvas):
         state = "Your logo" if self.has_logo else "Colored avatar with the initial"
         first = (state, ink.text) if self.screen.has_class("-wide") else ("Organization Logo", ink.heading)
         return [
-            fitted(Content.assemble(line), width)
-            for line in (first, ("Square PNG, JPEG or GIF, max 2 MB", ink.dim))
+            fitted(Content.assemble(line), width) for line in (first, ("Square PNG, JPEG or GIF, max 2 MB", ink.dim))
         ]
 
 
@@ -64,7 +63,7 @@ class GeneralScreen(SectionScreen[GeneralPage]):
     ]
     HELP = "Name, description and logo of the organization. ctrl+s saves from anywhere."
 
-    unsaved: reactive[dict[str, str]] = reactive(dict, init=False)
+    unsaved: reactive[dict[str, str]] = reactive(dict, init=False, repaint=False)
 
     def compose_section(self) -> ComposeResult:
         """Stats, form, danger zone."""
@@ -190,6 +189,19 @@ class GeneralScreen(SectionScreen[GeneralPage]):
         else:
             self.save(GeneralChanges(seen=self.page.version, **self.unsaved))
 
+    async def settle_unsaved(self) -> bool:
+        """Ask once what is to become of unsaved changes; True when the section may be left."""
+        from orgtui.screens.dialogs.discard import DiscardDialog
+
+        what = " and ".join(_WORDS[field] for field in self.unsaved)
+        choice = await self.app.push_screen_wait(DiscardDialog(self.title_text, what))
+        if choice == "save" and self.page is not None:
+            await self.save(GeneralChanges(seen=self.page.version, **self.unsaved)).wait()
+        elif choice == "discard" and self.page is not None:
+            self.unsaved = {}
+            self.show(self.page)
+        return not self.unsaved and choice is not None
+
     @work(exclusive=True, group="save")
     async def save(self, changes: GeneralChanges) -> None:
         """Save, and show what the store made of it."""
@@ -241,7 +253,9 @@ class GeneralScreen(SectionScreen[GeneralPage]):
 
         if self.page is None:
             return
-        path = await self.app.push_screen_wait(FilePicker(Path.cwd(), "Upload Logo", "Square PNG, JPEG or GIF, max 2 MB"))
+        path = await self.app.push_screen_wait(
+            FilePicker(Path.cwd(), "Upload Logo", "Square PNG, JPEG or GIF, max 2 MB")
+        )
         if path is not None:
             self.keep_logo(path)
 

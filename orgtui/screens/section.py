@@ -29,8 +29,8 @@ class SectionScreen(Screen[None], Generic[Page]):
     AUTO_FOCUS = "Sidebar"
     BINDINGS = [Binding("r", "refresh_section", "Refresh", id="section.refresh", show=False)]
 
-    page: reactive[Any] = reactive(None, init=False, always_update=True)
-    trouble: reactive[Trouble | None] = reactive(None, init=False)
+    page: reactive[Any] = reactive(None, init=False, always_update=True, repaint=False)
+    trouble: reactive[Trouble | None] = reactive(None, init=False, repaint=False)
 
     @property
     def orgtui(self) -> OrgTui:
@@ -92,11 +92,14 @@ class SectionScreen(Screen[None], Generic[Page]):
         else:
             self.trouble, self.page = None, page
             self.query_one(Foot).updated = self.orgtui.clock()
+            self.orgtui.warm()
 
     def explain(self, error: OrgtuiError) -> Trouble:
         """The trouble as it stands on the screen: what happened, what was kept, the key that tries again."""
         if isinstance(error, Forbidden):
-            return Trouble("forbidden", "Not for your role", error.message, "An owner can do this, or give you the role.")
+            return Trouble(
+                "forbidden", "Not for your role", error.message, "An owner can do this, or give you the role."
+            )
         kept = "Below is what was last known. Nothing was changed." if self.page is not None else "Nothing was changed."
         again = f"{kept} Press r to try again."
         return Trouble("failed", f"{self.title_text} could not be read", error.message, again, retry="r")

@@ -44,7 +44,7 @@ _DAY = Binding.Group("Day")
 
 
 class _Heading(Canvas):
-    legend: reactive[tuple[Content, ...]] = reactive((), init=False)
+    legend: reactive[tuple[Content, ...]] = reactive((), init=False, repaint=False)
 
     def __init__(self, title: str, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -77,9 +77,9 @@ class UsageScreen(SectionScreen[UsageMonth]):
     ]
     HELP = "Runs, tokens and cost of a month, in the organization's timezone."
 
-    month: reactive[str | None] = reactive(None, init=False)
-    tabled: reactive[bool] = reactive(False, init=False)
-    selected: reactive[int] = reactive(0, init=False)
+    month: reactive[str | None] = reactive(None, init=False, repaint=False)
+    tabled: reactive[bool] = reactive(False, init=False, repaint=False)
+    selected: reactive[int] = reactive(0, init=False, repaint=False)
 
     def compose_section(self) -> ComposeResult:
         """Cards, tabs, and both tabs' contents."""
@@ -139,7 +139,9 @@ class UsageScreen(SectionScreen[UsageMonth]):
         costs.labels, costs.days = legend, costs_by_day
         self.query_one(Breakdown).models = page.breakdown_by_model
         self._fit()
-        self.query_one("#runs-table", FilterTable).rows = tuple(map(_run_row, page.daily_executions[: page.elapsed_days]))
+        self.query_one("#runs-table", FilterTable).rows = tuple(
+            map(_run_row, page.daily_executions[: page.elapsed_days])
+        )
         self.query_one("#costs-table", FilterTable).rows = _model_rows(page)
         self.selected = min(self.selected or page.elapsed_days - 1, page.elapsed_days - 1)
         self._show_day()
@@ -298,21 +300,16 @@ class UsageScreen(SectionScreen[UsageMonth]):
 
 
 def _cards(now: Figures, before: Figures, than: str) -> tuple[Stat, ...]:
-    credits_now, credits_before = now.ai_credits_used, before.ai_credits_used
+    used, used_before = now.ai_credits_used, before.ai_credits_used
+    spent, spent_before = used.amount if used else None, used_before.amount if used_before else None
     return (
         Stat("Total Runs", figures.count(now.total_runs), figures.change(now.total_runs, before.total_runs, than)),
+        Stat("Success Rate", figures.percent(now.success_rate), figures.points(now.success_rate, before.success_rate)),
+        Stat("AI Credits Used", figures.cost(used), figures.change(spent, spent_before, than)),
         Stat(
-            "Success Rate", figures.percent(now.success_rate), figures.points(now.success_rate, before.success_rate)
-        ),
-        Stat(
-            "AI Credits Used",
-            figures.cost(credits_now),
-            figures.change(
-                credits_now and credits_now.amount, credits_before and credits_before.amount, than
-            ),
-        ),
-        Stat(
-            "Total Tokens", figures.compact(now.total_tokens), figures.change(now.total_tokens, before.total_tokens, than)
+            "Total Tokens",
+            figures.compact(now.total_tokens),
+            figures.change(now.total_tokens, before.total_tokens, than),
         ),
     )
 

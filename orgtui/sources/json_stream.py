@@ -17,6 +17,8 @@ _INK = re.compile("[^ \t\r\n\ufeff]")
 _PAGE = re.compile(r'\{\s*"data"\s*:\s*\[')
 _OPEN, _CLOSE, _COMMA, _COLON, _END = map(re.compile, (r"\[", r"\]", ",", ":", r"\}"))
 _OBJECT_LINE = re.compile(r'^\{[ \t]*"', re.MULTILINE)
+# What may be left over of a number or an escape when a text is cut; of a word; of nothing.
+_UNFINISHED = re.compile(r"\s*|[.eE][-+]?\d*|[\da-fA-F]{1,3}")
 _WORDS = ("null", "true", "false", "NaN", "Infinity", "-Infinity")
 _LONGEST_INTEGER, _LONGEST_NUMBER = 30, 1000
 
@@ -218,9 +220,12 @@ class _Window:
 
     def _may_go_on(self, error: json.JSONDecodeError) -> bool:
         """Whether more text could mend it: the error is at the end, or is a string without one."""
-        if self._ended and error.pos == self._at:
-            return any(word.startswith(self._text[self._at :]) for word in _WORDS)
-        return error.pos + len(_WORDS[-1]) >= len(self._text) or error.msg.startswith("Unterminated string")
+        if error.msg.startswith("Unterminated string"):
+            return True
+        rest = self._text[error.pos : error.pos + len(_WORDS[-1])]
+        if not self._ended:
+            return error.pos + len(rest) == len(self._text)
+        return bool(_UNFINISHED.fullmatch(rest)) or any(word.startswith(rest) for word in _WORDS)
 
     def _advance(self, to: int) -> None:
         self.line += self._text.count("\n", self._at, to)

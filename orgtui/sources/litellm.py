@@ -22,6 +22,7 @@ def call(record: Mapping[str, Any], *, source: str, funding: Funding) -> Call:
         raise Unusable("is in the old format of litellm.generic_api_use_v1; switch that setting off")
     if "id" not in record and "request_id" in record:
         record = _as_callback(record)
+    identity = fields.identity(record.get("id"), "id")
     provider, model = _provider_and_model(record)
     at = fields.moment(record.get("startTime"), "startTime")
     failed, cache_hit = _failed(record), record.get("cache_hit") in (True, "True", "true")
@@ -39,7 +40,7 @@ def call(record: Mapping[str, Any], *, source: str, funding: Funding) -> Call:
         )
     return Call(
         source=source,
-        id=fields.identity(record.get("id"), "id"),
+        id=identity,
         at=at,
         model=model,
         provider=provider,

@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 import re
+import stat
 import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -109,7 +110,8 @@ def _files_below(directory: Path) -> list[Path]:
 
 
 def _input(path: Path, label: str, *, walked: bool = False) -> _Input:
-    size = path.stat().st_size if path.is_file() else None
+    found = path.stat()
+    size = found.st_size if stat.S_ISREG(found.st_mode) else None
     # Asked, not tried: opening a pipe to see whether it opens would end it.
     if not os.access(path, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -30,6 +30,7 @@ RUNS_THIS_MONTH = 2_885
 _NOW = time(14, 2)
 _BATCH = 5_000
 _OWNED = ("openai", "anthropic", "google")
+_SECRETS = ("sk-proj-demo-demo-demo-demo-wxyz", "sk-ant-api03-demo-demo-demo-9fQ2", "AIzaSyDemoDemoDemoDemoDemoDemo-7d0M")
 
 _PEOPLE = (
     ("grace@acme.example", "Grace Hopper", "owner", 620),
@@ -156,14 +157,14 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     found(database, founding, ambient)
     opened = open_sql_store(database, OWNER, ambient)
     try:
-        await _settle(opened.store, clock, today)
+        await _settle(opened.store, clock, today, path, source)
         await _work(opened.store, clock, today, source)
     finally:
         opened.close()
     _make_one_file(database)
 
 
-async def _settle(store: Store, clock: _Clock, today: date) -> None:
+async def _settle(store: Store, clock: _Clock, today: date, path: Path, source: random.Random) -> None:
     from orgtui.domain.roles import Role
     from orgtui.store.contract.general import GeneralChanges
     from orgtui.store.contract.team import NewInvitation
@@ -179,6 +180,7 @@ async def _settle(store: Store, clock: _Clock, today: date) -> None:
             agents={f"{space.name.casefold()}-a{n}": f"Agent {n}" for n in range(1, space.agents + 1)},
         )
         await store.workspaces.set_inventory(made.id, inventory)
+    await _keys(store, clock, today, path, source)
     for email, name, role, days in _PEOPLE:
         clock.set(today - timedelta(days=days))
         invitation = await store.team.invite(NewInvitation(email=email, role=Role(role)))
@@ -186,6 +188,28 @@ async def _settle(store: Store, clock: _Clock, today: date) -> None:
     for email, days in _INVITED:
         clock.set(today - timedelta(days=days))
         await store.team.invite(NewInvitation(email=email))
+
+
+async def _keys(store: Store, clock: _Clock, today: date, path: Path, source: random.Random) -> None:
+    """Three made-up keys, added this morning; the calls before it were paid with credits."""
+    from orgtui import vault
+    from orgtui.store.contract.api_keys import NewKey
+
+    organization = (await store.general.overview()).organization_id
+    clock.set(today, time(9, 12))
+    file = path.with_suffix(".keys") / "master.key"
+    keys = vault.Vault(vault.MasterKeys.open(file, random=source.randbytes, create=True), random=source.randbytes)
+    for provider, secret in zip(_OWNED, _SECRETS, strict=True):
+        binding = vault.Binding(organization, provider, f"key_{provider}")
+        await store.api_keys.add(
+            NewKey(
+                id=binding.key_id,
+                provider=provider,
+                hint=vault.mask(secret),
+                fingerprint=keys.fingerprint(secret),
+                sealed=keys.seal(secret, binding),
+            )
+        )
 
 
 async def _work(store: Store, clock: _Clock, today: date, source: random.Random) -> None:

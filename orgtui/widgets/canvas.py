@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from textual import events
 from textual.content import Content
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -42,9 +44,15 @@ class Canvas(Widget):
         raise NotImplementedError(type(self).__name__)
 
     def redraw(self) -> None:
-        """Draw again: what is shown has changed."""
+        """Draw again: what is shown has changed. Only the rows that differ are sent."""
+        before, drawn_for = self._drawn, self._drawn_for
         self._drawn = None
-        self.refresh()
+        if before is None or not self.is_attached or drawn_for != self._key():
+            self.refresh()
+            return
+        for y, (old, new) in enumerate(zip_longest(before, self._draw())):
+            if old != new:
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def notify_style_update(self) -> None:
         """Colours changed with the theme or with a state."""
@@ -61,12 +69,18 @@ class Canvas(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line of the drawing."""
+        drawn = self._drawn
+        if drawn is None or self._drawn_for != self._key():
+            drawn = self._draw()
+        return drawn[y] if y < len(drawn) else Strip.blank(self.size.width, self.rich_style)
+
+    def _key(self) -> object:
+        return self.size, self.rich_style, self.app.theme
+
+    def _draw(self) -> list[Strip]:
         width, height = self.size
-        style = self.rich_style
-        drawn_for = (width, height, style, self.app.theme)
-        if self._drawn is None or self._drawn_for != drawn_for:
-            lines = self.lines(width, height, Ink.of(self.app))
-            base = self.visual_style
-            self._drawn = [Strip(line.render_segments(base)).adjust_cell_length(width, style) for line in lines]
-            self._drawn_for = drawn_for
-        return self._drawn[y] if y < len(self._drawn) else Strip.blank(width, style)
+        style, base = self.rich_style, self.visual_style
+        lines = self.lines(width, height, Ink.of(self.app))
+        self._drawn = [Strip(line.render_segments(base)).adjust_cell_length(width, style) for line in lines]
+        self._drawn_for = self._key()
+        return self._drawn

@@ -13,8 +13,8 @@ from orgtui.widgets.canvas import Canvas, fitted, spread
 
 
 class _Label(Canvas):
-    word: reactive[str] = reactive("", init=False)
-    bad: reactive[bool] = reactive(False, init=False)
+    word: reactive[str] = reactive("", init=False, repaint=False)
+    bad: reactive[bool] = reactive(False, init=False, repaint=False)
 
     def __init__(self, label: str, aside: str, *, danger: bool) -> None:
         super().__init__(classes="label")
@@ -34,8 +34,8 @@ class _Label(Canvas):
 
 
 class _Word(Canvas):
-    word: reactive[str] = reactive("", init=False)
-    bad: reactive[bool] = reactive(False, init=False)
+    word: reactive[str] = reactive("", init=False, repaint=False)
+    bad: reactive[bool] = reactive(False, init=False, repaint=False)
 
     def __init__(self, *, right: bool) -> None:
         super().__init__(classes="word")

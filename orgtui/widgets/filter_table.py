@@ -83,10 +83,10 @@ class FilterTable(Vertical):
         Binding("escape", "unfilter", "Show all", id="table.unfilter", show=False),
     ]
 
-    rows: reactive[tuple[Row, ...]] = reactive((), init=False)
-    needle: reactive[str] = reactive("", init=False)
-    sort_by: reactive[int] = reactive(0, init=False)
-    turned: reactive[bool] = reactive(False, init=False)
+    rows: reactive[tuple[Row, ...]] = reactive((), init=False, repaint=False)
+    needle: reactive[str] = reactive("", init=False, repaint=False)
+    sort_by: reactive[int] = reactive(0, init=False, repaint=False)
+    turned: reactive[bool] = reactive(False, init=False, repaint=False)
 
     def __init__(self, columns: Sequence[Column], *, noun: str, placeholder: str, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)

@@ -55,8 +55,8 @@ def notices(overview: Overview | None) -> dict[str, Notice]:
 class Masthead(Canvas):
     """Row 0: whose settings, which section, and its right corner; row 1: the hairline."""
 
-    overview: reactive[Any] = reactive(None, init=False)
-    corner: reactive[Content | None] = reactive(None, init=False)
+    overview: reactive[Any] = reactive(None, init=False, repaint=False)
+    corner: reactive[Content | None] = reactive(None, init=False, repaint=False)
 
     def __init__(self, section: str) -> None:
         super().__init__(id="masthead")
@@ -111,7 +111,7 @@ class Sidebar(Canvas, can_focus=True):
     ]
     HELP = "The six sections: arrows or their numbers switch, enter goes into the section."
 
-    overview: reactive[Any] = reactive(None, init=False)
+    overview: reactive[Any] = reactive(None, init=False, repaint=False)
 
     def __init__(self, section: str) -> None:
         super().__init__(id="sidebar")
@@ -196,7 +196,7 @@ class Sidebar(Canvas, can_focus=True):
 
     def action_go(self, section: str) -> None:
         """That section, with the keys left here."""
-        self.app.switch_mode(section)
+        cast("Any", self.app).action_section(section)
 
     def action_enter(self) -> None:
         """Into the section."""
@@ -230,8 +230,8 @@ class Rule(Canvas):
 class Foot(Canvas):
     """A hairline, then the keys that work now, and since when the figures stand."""
 
-    overview: reactive[Any] = reactive(None, init=False)
-    updated: reactive[str] = reactive("", init=False)
+    overview: reactive[Any] = reactive(None, init=False, repaint=False)
+    updated: reactive[str] = reactive("", init=False, repaint=False)
     KEPT = ("help", "palette")
 
     def __init__(self) -> None:
@@ -290,7 +290,7 @@ class Foot(Canvas):
     def _hints(self) -> list[tuple[str, str, str]]:
         """Keys, words and action of everything to be shown; bindings of one group become one hint."""
         typing = isinstance(self.screen.focused, Input | TextArea)
-        order = {binding.id: index for index, binding in enumerate(type(self.screen).BINDINGS)}
+        order = {getattr(binding, "id", None): index for index, binding in enumerate(type(self.screen).BINDINGS)}
         found: dict[str, tuple[list[str], str, str]] = {}
         bindings = self.screen.active_bindings.values()
         for active in sorted(bindings, key=lambda active: order.get(active.binding.id, -1)):
@@ -309,9 +309,9 @@ class Foot(Canvas):
     @staticmethod
     def _words(active: Any) -> str:
         binding = active.binding
-        group = binding.group.description if binding.group else binding.description
         said = getattr(active.node, "hint", None)
-        return (said(binding.action) if said else None) or group
+        words = said(binding.action) if said else None
+        return str(words or (binding.group.description if binding.group else binding.description))
 
     async def on_click(self, event: events.Click) -> None:
         """The key under the mouse."""

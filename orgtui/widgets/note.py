@@ -26,7 +26,7 @@ class Trouble:
 
 
 class _Lines(Canvas):
-    trouble: reactive[Trouble | None] = reactive(None, init=False)
+    trouble: reactive[Trouble | None] = reactive(None, init=False, repaint=False)
 
     def watch_trouble(self) -> None:
         self.redraw()
@@ -53,7 +53,7 @@ class _Lines(Canvas):
 class Note(Horizontal):
     """A few lines and, where trying again helps, the button for it. Hidden while there is no trouble."""
 
-    trouble: reactive[Trouble | None] = reactive(None, init=False)
+    trouble: reactive[Trouble | None] = reactive(None, init=False, repaint=False)
 
     def __init__(self) -> None:
         super().__init__(classes="note")

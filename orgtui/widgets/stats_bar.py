@@ -26,11 +26,16 @@ class Stat:
 class StatsBar(Canvas):
     """Stats side by side. `pitch` is the width of a column, 0 shares the width out evenly."""
 
-    stats: reactive[tuple[Stat, ...]] = reactive((), init=False)
-    stale: reactive[bool] = reactive(False, init=False)
+    stats: reactive[tuple[Stat, ...]] = reactive((), init=False, repaint=False)
+    stale: reactive[bool] = reactive(False, init=False, repaint=False)
 
     def __init__(
-        self, stats: Sequence[Stat], *, pitch: int = 0, id: str | None = None, classes: str | None = None  # noqa: A002
+        self,
+        stats: Sequence[Stat],
+        *,
+        pitch: int = 0,
+        id: str | None = None,
+        classes: str | None = None,  # noqa: A002
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.set_reactive(StatsBar.stats, tuple(stats))
@@ -48,9 +53,7 @@ class StatsBar(Canvas):
         """Numerals, labels, comparisons; or all in one line when there is only one."""
         numeral = ink.dim if self.stale else ink.strong
         if height == 1:
-            parts = [
-                Content.assemble((stat.value, numeral), " ", (stat.label, ink.dim), "    ") for stat in self.stats
-            ]
+            parts = [Content.assemble((stat.value, numeral), " ", (stat.label, ink.dim), "    ") for stat in self.stats]
             return [fitted(Content.assemble(*parts), width)]
         widths = self._widths(width)
         rows = (

@@ -18,7 +18,7 @@ _GAP = 3
 class TabBar(Canvas):
     """Tabs by their titles; `active` is an index. Its last row is a hairline that joins the sidebar's."""
 
-    active: reactive[int] = reactive(0, init=False)
+    active: reactive[int] = reactive(0, init=False, repaint=False)
 
     class Changed(Message):
         """Another tab is active."""

@@ -40,8 +40,8 @@ def day_title(day: date) -> str:
 class RunsDay(Canvas):
     """The selected day's runs: a column beside the chart, or one line under it."""
 
-    day: reactive[DayExecutions | None] = reactive(None, init=False)
-    legend: reactive[tuple[Content, ...]] = reactive((), init=False)
+    day: reactive[DayExecutions | None] = reactive(None, init=False, repaint=False)
+    legend: reactive[tuple[Content, ...]] = reactive((), init=False, repaint=False)
 
     def watch_day(self) -> None:
         """Redraw."""
@@ -99,7 +99,7 @@ class RunsDay(Canvas):
 class CostsDay(Canvas):
     """The selected day's spending by model, in the legend's order."""
 
-    day: reactive[DayCost | None] = reactive(None, init=False)
+    day: reactive[DayCost | None] = reactive(None, init=False, repaint=False)
 
     def watch_day(self) -> None:
         """Redraw."""
@@ -123,7 +123,7 @@ class CostsDay(Canvas):
 class Breakdown(Canvas):
     """Breakdown by Model: icon, name, a bar in proportion to spend, tokens, share and cost, highest first."""
 
-    models: reactive[tuple[ModelUsage, ...]] = reactive((), init=False)
+    models: reactive[tuple[ModelUsage, ...]] = reactive((), init=False, repaint=False)
 
     @property
     def _head(self) -> int:

@@ -35,7 +35,9 @@ def test_old_n8n_numbers_its_executions():
     assert fields.identity(17, "id") == "17"
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", True, 1.5, Decimal(1), [], {}, "x" * 513, "a\x1bb", "a\nb", "a\ud800"])
+@pytest.mark.parametrize(
+    "value", [None, "", "  ", True, 1.5, Decimal(1), [], {}, "x" * 513, "a\x1bb", "a\nb", "a\ud800"]
+)
 def test_no_id_no_record(value):
     with pytest.raises(Unusable, match="id"):
         fields.identity(value, "id")

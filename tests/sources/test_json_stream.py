@@ -142,8 +142,10 @@ def test_lines_cut_anywhere_give_what_came_before_the_cut():
 
 
 def test_chunks_of_any_size_give_the_same():
-    data = json.dumps(ROWS, ensure_ascii=False, indent=1).encode() + b"\n" + b"\n".join(
-        json.dumps(row).encode() for row in ROWS
+    data = (
+        json.dumps(ROWS, ensure_ascii=False, indent=1).encode()
+        + b"\n"
+        + b"\n".join(json.dumps(row).encode() for row in ROWS)
     )
     whole = read(data, len(data))
     assert len(whole) == 8
@@ -152,7 +154,9 @@ def test_chunks_of_any_size_give_the_same():
 
 
 @pytest.mark.parametrize("piece", [b"x", "😀".encode(), b"[],", b" "], ids=["text", "emoji", "lists", "blanks"])
-@pytest.mark.parametrize("lines_before", [b"", b'{"n":0}\n', b'{"n":0}\nbroken\n'], ids=["first", "second", "after-broken"])
+@pytest.mark.parametrize(
+    "lines_before", [b"", b'{"n":0}\n', b'{"n":0}\nbroken\n'], ids=["first", "second", "after-broken"]
+)
 def test_a_giant_line_is_refused_in_bounded_memory(monkeypatch, piece, lines_before):
     monkeypatch.setattr(json_stream, "LARGEST", 2**17)
     opening, closing = (b'{"a":[', b"1]}") if piece == b"[]," else (b'{"a":"' + piece, piece + b'"}')
@@ -177,7 +181,13 @@ def test_damage_is_told_once_and_after_the_records():
         yield from filter(None, [data])
         raise Unusable("the gzip data ends too early")
 
-    for data, count in ((b'{"n":1}\n{"n":2}\n', 2), (b'{"n":1}\n{"n":', 1), (b'[{"n":1},{"n', 1), (b'[{"n":1}]', 1), (b"", 0)):
+    for data, count in (
+        (b'{"n":1}\n{"n":2}\n', 2),
+        (b'{"n":1}\n{"n":', 1),
+        (b'[{"n":1},{"n', 1),
+        (b'[{"n":1}]', 1),
+        (b"", 0),
+    ):
         values = list(json_stream.values(damaged(data)))
         assert [str(value) for _, value in values[:count]] == [str({"n": n + 1}) for n in range(count)]
         [(_, reason)] = values[count:]

@@ -696,7 +696,7 @@ async def test_moving_the_day_sends_little_and_plots_nothing(monkeypatch: pytest
             sent.clear()
             await pilot.press(key)
             await pilot.pause()
-            assert 0 < sum(sent) < 1000, (key, sent); print("BYTES",key,sent)
+            assert 0 < sum(sent) < 1000, (key, sent)
             changed = [y for y, (old, new) in enumerate(zip(before, rows(chart), strict=True)) if old != new]
             assert set(changed) <= {19, 20}
 

@@ -56,11 +56,11 @@ class DangerDialog(Dialog[bool]):
 
     def __init__(self, name: str, losses: Losses, plan: str) -> None:
         super().__init__()
-        self._name, self._losses, self._plan = name, losses, plan
+        self._target, self._losses, self._plan = name, losses, plan
 
     def heading(self) -> str:
         """Names what goes."""
-        return f"Delete {self._name}"
+        return f"Delete {self._target}"
 
     def compose_dialog(self) -> ComposeResult:
         """Losses, and the field for the name."""
@@ -68,8 +68,12 @@ class DangerDialog(Dialog[bool]):
         yield _Losses(losses_in_words(self._losses))
         plan = BY_KEY.get(self._plan)
         if plan and plan.cents:
-            yield Static(f"The {plan.name} subscription ends today; no further charge.", markup=False, classes="aside")
-        yield Static(Content.assemble("Type ", (self._name, "bold"), " to confirm"), classes="line", id="confirm-label")
+            yield Static(
+                f"The {plan.name} subscription ends today; no further charge.", markup=False, classes="aside", id="ends"
+            )
+        yield Static(
+            Content.assemble("Type ", (self._target, "bold"), " to confirm"), classes="line", id="confirm-label"
+        )
         yield Input(id="confirm", select_on_focus=False)
         yield Static("", id="to-go", markup=False, classes="aside")
 
@@ -88,10 +92,10 @@ class DangerDialog(Dialog[bool]):
     @on(Input.Changed)
     def _typed(self) -> None:
         typed = self.query_one(Input).value
-        exact = typed == self._name
+        exact = typed == self._target
         self.query_one("#confirm-delete", Button).disabled = not exact
-        left = len(self._name) - len(typed)
-        words = f"{left} letter{'s' if left != 1 else ''} to go" if left > 0 and self._name.startswith(typed) else ""
+        left = len(self._target) - len(typed)
+        words = f"{left} letter{'s' if left != 1 else ''} to go" if left > 0 and self._target.startswith(typed) else ""
         if typed and not exact and not words:
             words = "This is not the name."
         self.query_one("#to-go", Static).update("" if exact else words)
@@ -99,14 +103,14 @@ class DangerDialog(Dialog[bool]):
     @on(Input.Submitted)
     def action_confirm(self) -> None:
         """Delete, if the name is exact."""
-        if self.query_one(Input).value == self._name:
+        if self.query_one(Input).value == self._target:
             self._delete()
 
     @work(exclusive=True)
     async def _delete(self) -> None:
         app = cast("OrgTui", self.app)
         try:
-            await (await app.store()).general.delete(self._name)
+            await (await app.store()).general.delete(self._target)
         except OrgtuiError as error:
             self.query_one("#to-go", Static).update(f"{error.message} Nothing was deleted.")
         else:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
@@ -22,9 +22,10 @@ class Dialog(ModalScreen[Answer]):
 
     def compose(self) -> ComposeResult:
         """The panel."""
-        with VerticalScroll(id="panel", classes="destructive" if self.DESTRUCTIVE else "", can_focus=False):
+        with Vertical(id="panel", classes="destructive" if self.DESTRUCTIVE else ""):
             yield Static(self.heading(), id="heading", markup=False)
-            yield from self.compose_dialog()
+            with VerticalScroll(id="content", can_focus=False):
+                yield from self.compose_dialog()
             with Horizontal(id="buttons"):
                 yield Static("esc Cancel", id="escape", markup=False)
                 yield from self.buttons()

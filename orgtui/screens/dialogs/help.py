@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.binding import ActiveBinding
+from textual.binding import ActiveBinding, Binding
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button
@@ -38,7 +38,8 @@ def gathered(screen: Screen[Any]) -> list[tuple[str, str, ActiveBinding]]:
     found: dict[tuple[int, str], tuple[list[str], str, ActiveBinding]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
-        if binding.system or not binding.description or not active.enabled:
+        # Ours have ids; what Textual's own widgets bind for editing is what a person expects of a field anyway.
+        if not binding.id or not binding.description or not active.enabled:
             continue
         keys, _, _ = found.setdefault((id(active.node), binding.action), ([], binding.description, active))
         display = screen.app.get_key_display(binding)
@@ -51,6 +52,10 @@ class Help(Dialog[None]):
     """The keys of the screen below."""
 
     HEADING = "Keys"
+    BINDINGS = [
+        Binding("down,j,pagedown,space", "scroll(1)", "Down", id="help.down", show=False),
+        Binding("up,k,pageup", "scroll(-1)", "Up", id="help.up", show=False),
+    ]
 
     def __init__(self, below: Screen[Any]) -> None:
         super().__init__()
@@ -62,6 +67,11 @@ class Help(Dialog[None]):
     def compose_dialog(self) -> ComposeResult:
         """The list."""
         yield _Keys(self._rows, self._words)
+
+    def action_scroll(self, by: int) -> None:
+        """Where the keys are more than fit."""
+        content = self.query_one("#content")
+        content.scroll_relative(y=by * max(1, content.size.height // 2), animate=False)
 
     def buttons(self) -> ComposeResult:
         """Only one way to go."""

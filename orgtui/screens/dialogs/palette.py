@@ -88,7 +88,8 @@ class Palette(Dialog[None]):
     def on_mount(self) -> None:
         """All of them, before anything is typed."""
         self.query_one(Input).focus()
-        self._filter("")
+        # The keys stand at the right end of a width that is not known before.
+        self.call_after_refresh(self._filter, "")
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -100,7 +101,7 @@ class Palette(Dialog[None]):
             entry for entry in self._entries if all(word in f"{entry.words} {entry.twin}".casefold() for word in words)
         ]
         commands = self.query_one(OptionList)
-        ink, width = Ink.of(self.app), max(20, commands.size.width - 2 or 56)
+        ink, width = Ink.of(self.app), max(20, commands.scrollable_content_region.width - 2)
         commands.clear_options()
         commands.add_options(
             [

@@ -1,0 +1,126 @@
+"""What every test stands on: a seeded organization, the screens over it, and snapshots in `snapshots/`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_textual_snapshot
+from textual.widgets import Input
+
+from orgtui import tty
+from orgtui.domain.ambient import Ambient
+from orgtui.store import demo
+from orgtui.store.sql.founding import Founding, found
+from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.store.sql.store import SqlStore, open_sql_store
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT / "tests" / "samples"
+TODAY = date(2026, 11, 30)
+OWNER = "ada@acme.example"
+
+
+class TopLevelSnapshots(pytest_textual_snapshot.SVGImageExtension):  # type: ignore[misc]
+    """Keeps snapshots in `snapshots/`, one folder a test module."""
+
+    file_extension = "svg"
+
+    @classmethod
+    def dirname(cls, *, test_location: Any) -> str:
+        """`snapshots/` and the module's path below `tests/`."""
+        return str(ROOT / "snapshots" / Path(test_location.filepath).relative_to(ROOT / "tests").with_suffix(""))
+
+
+pytest_textual_snapshot.SVGImageExtension = TopLevelSnapshots
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cursor blinks in a picture."""
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda _self: None)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this worker keeps the demo between tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def demo_database(cache: Path) -> Iterator[SqliteDatabase]:
+    """A throw-away copy of the demo."""
+    path = demo.throwaway(cache, TODAY, 1)
+    yield SqliteDatabase(path)
+    demo.discard(path)
+
+
+@pytest.fixture
+def demo_store(demo_database: SqliteDatabase) -> Iterator[SqlStore]:
+    """The demo, opened for its owner."""
+    opened = open_sql_store(demo_database, OWNER, demo.seeded_ambient(TODAY, 1))
+    yield opened
+    opened.close()
+
+
+class Clock:
+    """A clock that tests set."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def ambient(self) -> Ambient:
+        """This clock, with the system's randomness."""
+        return Ambient(now=lambda: self.now, random=os.urandom)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Noon of an ordinary day."""
+    return Clock(datetime(2026, 11, 23, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> SqliteDatabase:
+    """A file that is not there yet."""
+    return SqliteDatabase(tmp_path / "acme.db")
+
+
+@pytest.fixture
+def acme(database: SqliteDatabase, clock: Clock) -> SqliteDatabase:
+    """A fresh organization, Acme, in UTC."""
+    found(database, Founding(name="Acme", owner=OWNER), clock.ambient())
+    return database
+
+
+Opener = Callable[..., SqlStore]
+
+
+@pytest.fixture
+def opener(acme: SqliteDatabase, clock: Clock) -> Iterator[Opener]:
+    """Opens Acme for whoever acts."""
+    opened: list[SqlStore] = []
+
+    def open_for(actor: str | None = None) -> SqlStore:
+        opened.append(open_sql_store(acme, actor, clock.ambient()))
+        return opened[-1]
+
+    yield open_for
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(opener: Opener) -> SqlStore:
+    """Acme, opened for its owner."""
+    return opener()
+
+
+def profile(theme: str = "dark") -> tty.Profile:
+    """A terminal of many colours."""
+    found = tty.profile({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, interactive=True)
+    return found if theme != "no-color" else tty.profile({"TERM": "xterm", "NO_COLOR": "1"}, interactive=True)

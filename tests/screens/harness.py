@@ -1,0 +1,143 @@
+"""The screens over a throw-away organization, driven by the keyboard and read as a person reads them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import wraps
+from typing import Any, cast
+
+from textual.pilot import Pilot
+
+from orgtui.app import Connection, OrgTui
+from orgtui.domain.ambient import Ambient
+from orgtui.settings import Settings
+from orgtui.store import demo
+from orgtui.store.faults import faulty
+from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.store.sql.store import SqlStore, open_sql_store
+from tests.conftest import TODAY, profile
+
+Drive = Pilot[None]
+WIDE, USUAL, SMALL = (120, 36), (80, 24), (60, 20)
+
+
+def make_app(
+    database: SqliteDatabase,
+    section: str = "general",
+    theme: str = "dark",
+    *,
+    actor: str | None = None,
+    slow: float = 0.0,
+    fail: Iterable[str] = (),
+    keys: Mapping[str, str] | None = None,
+    refresh_seconds: float = 3600.0,
+    ambient: Ambient | None = None,
+) -> OrgTui:
+    """The app over *database* with the demo's standing clock; a set given as *fail* may be changed while it runs."""
+    known = ambient or demo.seeded_ambient(TODAY, 1)
+    faults: Any = fail if isinstance(fail, set) else frozenset(fail)
+
+    def connect() -> Connection:
+        opened = open_sql_store(database, actor, known)
+        store = opened.store if fail == () and not slow else faulty(opened.store, slow=slow, fail=faults)
+        return Connection(store, opened.close)
+
+    chosen = profile("no-color" if theme == "no-color" else "dark")
+    settings = Settings(store=f"sqlite:///{database.path}", keys=dict(keys or {}), refresh_seconds=refresh_seconds)
+    if theme != "no-color":
+        settings = replace(settings, theme=theme)
+    return OrgTui(connect, settings=settings, profile=chosen, ambient=known, section=section, label="demo")
+
+
+@asynccontextmanager
+async def opened(app: OrgTui, size: tuple[int, int] = WIDE) -> AsyncIterator[Drive]:
+    """The app, its section read or its trouble told."""
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await settled(pilot)
+        yield cast("Drive", pilot)
+
+
+async def settled(pilot: Pilot[Any]) -> None:
+    """Wait until the section has its answer and everything is drawn."""
+    await until(pilot, lambda: not loading(pilot))
+    await pilot.pause()
+
+
+def loading(pilot: Pilot[Any]) -> bool:
+    """Whether the section on top still waits for the store."""
+    screen = pilot.app.screen
+    trouble = getattr(screen, "trouble", None)
+    return (trouble is not None and trouble.kind == "loading") or any(
+        worker.group in ("load", "save") and not worker.is_finished for worker in pilot.app.workers
+    )
+
+
+async def until(pilot: Pilot[Any], holds: Callable[[], object], limit: float = 10.0) -> None:
+    """Wait until something holds, and fail with the screen as it stands when it never does."""
+    end = asyncio.get_running_loop().time() + limit
+    while not holds():
+        if asyncio.get_running_loop().time() > end:
+            raise AssertionError(f"it never came; the screen:\n{shown(pilot)}")
+        await pilot.pause(0.01)
+    await pilot.pause()
+
+
+async def sees(pilot: Pilot[Any], *words: str) -> None:
+    """Wait until all *words* stand on the screen."""
+    await until(pilot, lambda: all(word in shown(pilot) for word in words))
+
+
+async def press(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys one after the other, and let the store answer; a word of several letters that is no key is typed."""
+    for key in keys:
+        await pilot.press(key)
+    await settled(pilot)
+
+
+async def typed(pilot: Pilot[Any], text: str, *, clear: bool = True) -> None:
+    """Type into the focused field, over what stands there unless told otherwise."""
+    if clear:
+        await pilot.press("end", *["backspace"] * len(getattr(pilot.app.focused, "value", "")))
+    await pilot.press(*text)
+    await pilot.pause()
+
+
+def shown(pilot: Pilot[Any]) -> str:
+    """The screen on top as text."""
+    return "\n".join(strip.text.rstrip() for strip in pilot.app.screen._compositor.render_strips())
+
+
+def row(pilot: Pilot[Any], words: str) -> str:
+    """The only line of the screen with *words* in it."""
+    (line,) = [line for line in shown(pilot).splitlines() if words in line]
+    return line
+
+
+def toasts(pilot: Pilot[Any]) -> list[str]:
+    """What the toasts say that are on the screen, the oldest first."""
+    return [notification.message for notification in pilot.app._notifications]
+
+
+Asked = Callable[[SqlStore], Awaitable[Any]]
+
+
+async def elsewhere(database: SqliteDatabase, question: Asked, *, actor: str | None = None) -> Any:
+    """What a second program that has the same file open is answered."""
+    store = open_sql_store(database, actor, demo.seeded_ambient(TODAY, 1))
+    try:
+        return await question(store)
+    finally:
+        store.close()
+
+
+def awaited(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a coroutine function as a test."""
+
+    @wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        asyncio.run(test(*arguments, **named))
+
+    return run
