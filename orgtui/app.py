@@ -87,12 +87,21 @@ class OrgTui(SafeApp[None]):
         super().__init__(profile)
         for theme in THEMES.values():
             self.register_theme(theme)
-        self.theme = profile.theme_for(settings.theme)
+        # Before anything is parsed: a theme set later has all style sheets parsed a second time.
+        self.set_reactive(OrgTui.theme, profile.theme_for(settings.theme))
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._styled_for = self.theme
 
     def on_mount(self) -> None:
         """The first frame now, the store after it."""
         self.set_keymap(dict(self._settings.keys))
         self.set_interval(self._settings.refresh_seconds, self._look_for_changes)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Parse again for another theme; Textual also asks at the start, for the one it has."""
+        if self._styled_for != self.theme:
+            self._styled_for = self.theme
+            super().refresh_css(animate)
 
     # The store.
 
@@ -119,11 +128,6 @@ class OrgTui(SafeApp[None]):
     def _import_sections() -> None:
         for name in SECTIONS:
             import_module(f"orgtui.screens.{name}")
-
-    async def learn(self) -> None:
-        """Ask what the frame shows."""
-        store = await self.store()
-        self.overview = await store.general.overview()
 
     def clock(self, moment: datetime | None = None) -> str:
         """`14:02 CET`: a moment, now unless said, in the organization's timezone."""

@@ -152,7 +152,7 @@ def _reencoded(bare: _Bare) -> bytes:
     width, height = image.size
     if width != height:
         _refuse(f"The logo is {width}×{height} pixels; it must be square. Crop it.")
-    if bare.scans * width * height > _SCANS * UPLOAD_SIDE**2:
+    if bare.scans > _SCANS:
         _refuse("The logo is a JPEG of too many scans; export it again.")
     image.draft(None, (2 * SIDE, 2 * SIDE))
     small = _upright(_reduced(image), bare.exif)

@@ -10,7 +10,8 @@ import signal
 import termios
 import threading
 import traceback
-from collections.abc import Sequence
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from time import monotonic
@@ -22,11 +23,13 @@ from rich.console import RenderableType
 from rich.segment import Segment
 from rich.style import Style
 from textual import constants, events, on
+from textual._xterm_parser import XTermParser
 from textual.app import App, ReturnType
 from textual.color import Color
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
+from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.worker import WorkerFailed
 
@@ -41,6 +44,9 @@ AGAIN = 3.0
 # Where Textual reads keys and draws: its driver draws on standard error.
 _KEYS, _ERRORS = 0, 2
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_GONE = select.POLLHUP | select.POLLERR
+# Milliseconds between looks whether an escape is a key or the start of a sequence.
+_ESCAPE_PATIENCE = 20
 _WAKE, _STOP = b"\x00", b"\xff"
 # CAN ends a sequence that was cut in the middle; the keyboard protocol must go before the alternate screen does.
 _RESTORE = (
@@ -50,14 +56,16 @@ _RESTORE = (
 # Nearly all that a screen consists of, none of it dangerous: Latin, dashes and bullets, arrows, lines and blocks.
 _ORDINARY = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u20ac\u2190-\u2193\u2500-\u25ff]*").fullmatch
 _LINK = re.compile(r"(?:https?://|mailto:)[!-~]+")
-# Keys of the known shapes, and any long word with a digit: an error's message may quote what it choked on.
-_SECRET = re.compile(r"\b(?:sk|pk|rk|xai|gsk|whsec|AIza)[-_]?[\w-]{8,}|(?=[\w-]*\d)[\w-]{20,}")
+# Keys of the known shapes, any long word with a digit, and who:what in an address: messages quote what they choked on.
+_SECRET = re.compile(
+    r"\b(?:sk|pk|rk|xai|gsk|whsec|AIza)[-_]?[\w-]{8,}|(?=[\w-]*\d)[\w-]{20,}|(?<=://)[^\s/@]+(?=@)",
+)
 
 
 class TerminalFilter(LineFilter):
     """The last thing every line passes: no order and no link but ours reaches the terminal, whatever a text says."""
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The line's segments, each as wide as before."""
         return [
             segment
@@ -70,7 +78,7 @@ class TerminalFilter(LineFilter):
 class ColorFilter(LineFilter):
     """Takes every colour away: Textual's own filter for NO_COLOR sends greys, or `default` over and over."""
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The line's segments with their shapes only."""
         return [Segment(text, style and _without_color(style), control) for text, style, control in segments]
 
@@ -79,6 +87,10 @@ class TerminalDriver(LinuxDriver):
     """Textual's driver, which knows whether the terminal is still to be restored, and can do so from any thread."""
 
     entered = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._bell, self._pull = os.pipe()
 
     def start_application_mode(self) -> None:
         self.entered = True
@@ -91,6 +103,30 @@ class TerminalDriver(LinuxDriver):
     def close(self) -> None:
         super().close()
         self.entered = False
+
+    def disable_input(self) -> None:
+        os.write(self._pull, _WAKE)
+        super().disable_input()
+
+    def run_input_thread(self) -> None:
+        """Read keys. Unlike Textual's own: sleeps until there is one, ends at once, and survives what is not UTF-8."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        poll = select.poll()
+        poll.register(self.fileno, select.POLLIN)
+        poll.register(self._bell, select.POLLIN)
+        while not self.exit_event.is_set():
+            for descriptor, _ in poll.poll(None if parser._timeout_time is None else _ESCAPE_PATIENCE):
+                data = os.read(descriptor, 4096)
+                if descriptor == self.fileno:
+                    if not data:
+                        raise OSError("the terminal is gone")
+                    self._pass_on(parser.feed(decode(data)))
+            self._pass_on(parser.tick())
+
+    def _pass_on(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.process_message(message)
 
     def restore(self) -> None:
         """Give the terminal back without Textual's help, once; never waits for a terminal that does not read."""
@@ -150,7 +186,7 @@ class SafeApp(App[ReturnType]):
     def exit(
         self, result: ReturnType | None = None, return_code: int = 0, message: RenderableType | None = None
     ) -> None:
-        """End the app; a crash or a signal that ends it already keeps its status."""
+        """End the app; GRACE seconds later nothing of it runs. A crash or signal that ends it keeps its status."""
         if self.guard:
             self.guard.arm()
             return_code = self.guard.status or return_code
@@ -168,7 +204,7 @@ class SafeApp(App[ReturnType]):
         title: str = "",
         severity: SeverityLevel = "information",
         timeout: float | None = None,
-        markup: bool = False,  # noqa: ARG002 - a toast quotes names, and a name is never markup
+        markup: bool = False,  # a toast quotes names, and a name is never markup
     ) -> None:
         """Show a toast; its text is never markup."""
         super().notify(clean_block(message), title=clean(title), severity=severity, timeout=timeout, markup=False)
@@ -177,7 +213,7 @@ class SafeApp(App[ReturnType]):
         """Copy cleaned text: what is pasted from it may land in a shell."""
         super().copy_to_clipboard(clean_block(text))
 
-    def open_url(self, url: str, *, new_tab: bool = True) -> None:  # noqa: ARG002
+    def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """Copy the address: a browser would open on the host, which is not where the user sits."""
         self.copy_to_clipboard(url)
         self.notify(f"Copied {url}")
@@ -246,7 +282,8 @@ class Guard(threading.Thread):
         self.join()
         signal.set_wakeup_fd(-1)
         for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+            # A lost line is seen before its SIGHUP comes, which must not change the status of a process that is ending.
+            signal.signal(number, signal.SIG_IGN if self.status else handler)
         self._app.guard = None
         os.close(self._inbox)
         os.close(self._outbox)
@@ -272,10 +309,11 @@ class Guard(threading.Thread):
         poll.register(self._inbox, select.POLLIN)
         poll.register(_KEYS, 0)
         while True:
-            for descriptor, _ in poll.poll(self._patience()):
+            for descriptor, event in poll.poll(self._patience()):
                 if descriptor == _KEYS:
                     poll.unregister(_KEYS)
-                    self.end(128 + signal.SIGHUP)
+                    if event & _GONE:
+                        self.end(128 + signal.SIGHUP)
                 elif not all(map(self._heard, os.read(self._inbox, 64))):
                     return
             if self._deadline and monotonic() >= self._deadline:
@@ -330,12 +368,15 @@ def run(app: SafeApp[Any]) -> int:
 
 
 def last_words(error: BaseException) -> str:
-    """A traceback that can be shown to anybody: places, and the cleaned message; no source, no values."""
+    """A traceback that can be shown to anybody: places, and the message's first line; no source, no values.
+
+    Databases and validators put the statement's parameters and the values they refused on the lines after it.
+    """
     if isinstance(error, WorkerFailed):
         error = error.error
     places = "".join(f"  {place}\n" for place in _places(error.__traceback__)[-10:])
     try:
-        message = _SECRET.sub("…", clean(str(error)))[:300]
+        message = _SECRET.sub("…", clean(next(iter(str(error).splitlines()), "")))[:300]
     except Exception:  # noqa: BLE001 - an error that cannot say itself still has a type
         message = ""
     kind = type(error).__name__
@@ -355,7 +396,7 @@ def _restore(app: App[Any]) -> None:
 def _hung_up() -> bool:
     poll = select.poll()
     poll.register(_KEYS, 0)
-    return bool(poll.poll(0))
+    return any(event & _GONE for _, event in poll.poll(0))
 
 
 def _join_threads() -> None:

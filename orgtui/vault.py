@@ -28,10 +28,11 @@ VERSION: Final = 1
 _KEY, _NONCE = 32, 12
 _HEADING = "# orgtui master keys, format 1. They open every provider key: keep them apart from backups of the database."
 _LINE = re.compile(r"(fingerprint|master) (k[0-9a-f]{12}) ([A-Za-z0-9_-]{43})")
-_FILE_LIMIT = 1 << 16
+_FILE_LIMIT = 1 << 20
 # v1.<kid>.<wrapped data key>.<nonce>.<ciphertext>: each secret has a data key of its own, wrapped by the master key, so
 # that rotation re-wraps 32 bytes a row and handles no secret.
 _SEALED = re.compile(r"v1\.(k[0-9a-f]{12})\.([A-Za-z0-9_-]{80})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{22,})")
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _NOT_OURS = "The sealed key is not one of this vault's; restore the row from a backup."
 _CHANGED = "The sealed key was changed, or belongs to another organization, provider or row; it stays closed."
 # The longer ones first: each begins with a shorter one.
@@ -262,12 +263,15 @@ def _read(path: Path) -> tuple[_Contents, tuple[int, int, int]]:
     try:
         _check_private(path.parent.stat(), path.parent, "700")
         # A pipe must not make this wait, and a link could lead to where others write.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise StoreRefused(f"The master key {_shown(path)} is not a plain file; name the file it is in.")
             _check_private(status, path, "600")
-            data = file.read(_FILE_LIMIT)
+            data = os.read(descriptor, _FILE_LIMIT)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise _unreadable(error, path) from error
     return _parsed(data, path), _stamp(status)
@@ -473,7 +477,7 @@ def _associated(binding: Binding, layer: str, **more: str) -> bytes:
         "provider": binding.provider,
         "key_id": binding.key_id,
     }
-    return json.dumps(fields | more, sort_keys=True, separators=(",", ":")).encode()
+    return _CANONICAL.encode(fields | more).encode()
 
 
 def _decrypted(cipher: AESGCM, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:

@@ -15,10 +15,12 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 import pyte
 
+ROOT = Path(__file__).parents[1]
 KEYS = {
     "enter": "\r", "tab": "\t", "escape": "\x1b", "backspace": "\x7f", "home": "\x1b[H", "end": "\x1b[F",
     "up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "shift+tab": "\x1b[Z",
@@ -125,6 +127,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             env=_environment(env or {}),
+            cwd=ROOT,
             start_new_session=True,
             preexec_fn=_take_terminal(ignore),
         )

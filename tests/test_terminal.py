@@ -24,7 +24,7 @@ from textual.widgets import Input, Static
 from orgtui import tty
 from orgtui.terminal import SafeApp, TerminalFilter, last_words
 from orgtui.widgets.secret_input import SecretInput
-from tests.ptyharness import PAYLOADS, Terminal, colors, foreign, hostile_names
+from tests.ptyharness import PAYLOADS, ROOT, Terminal, colors, foreign, hostile_names
 
 DEMO = ("-m", "tests.demo_app")
 BLACK = Color(0, 0, 0)
@@ -394,7 +394,7 @@ def test_a_dumb_terminal_is_refused(environ: dict[str, str]) -> None:
 
 
 def test_a_pipe_is_refused_in_one_line() -> None:
-    result = subprocess.run([sys.executable, *DEMO, "small"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    result = subprocess.run([sys.executable, *DEMO, "small"], capture_output=True, text=True, input="", cwd=ROOT)
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
@@ -403,7 +403,7 @@ def test_a_pipe_is_refused_in_one_line() -> None:
 
 def test_the_launchers_part_does_not_import_textual() -> None:
     code = "import sys, orgtui.tty; sys.exit(any(name.split('.')[0] in ('textual', 'rich') for name in sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_garbage_is_collected_again_after_the_first_frame() -> None:
@@ -488,6 +488,8 @@ def test_last_words_tell_places_but_no_values() -> None:
     assert words(KeyError(SECRET)).endswith("KeyError: '…'\n")
     assert words(ValueError("AIzaSyA-1234567890abcdefghijklmnopqrstu!")).endswith("ValueError: …!\n")
     assert words(ValueError("Bearer eyJhbGciOiJIUzI1NiJ9.e30")).endswith("Bearer ….e30\n")
+    assert words(ValueError("(sqlite3.Error) locked\n[SQL: x]\n[parameters: ('hush',)]")).endswith(" locked\n")
+    assert words(OSError("postgresql://ada:hush@db/x")).endswith("postgresql://…@db/x\n")
     assert words(UnspeakableError()).endswith("UnspeakableError\n")
     assert len(words(ValueError("a " * 10_000))) < 1000
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from orgtui import __version__
 from orgtui.cli import root
@@ -14,38 +15,46 @@ from orgtui.domain.errors import Invalid, OrgtuiError
 
 INTERRUPTED = 130
 DESCRIPTION = "The settings of an organization on an AI-workflow platform. Without a command: the screens."
-
-
-# Only the section that is named is imported: the screens wait for none of them.
 SECTIONS = {"general": "the organization's identity", "usage": "runs, tokens and cost, month by month"}
 
 
 class _Parser(argparse.ArgumentParser):
+    """One line for what is wrong; a section's module is imported when its command is parsed, and never before."""
+
+    def __init__(self, *args: Any, section: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._section = section
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Declare the section's verbs, then parse."""
+        if self._section:
+            verbs: Any = self.add_subparsers(metavar="VERB", required=True, dest="verb")
+            import_module(f"orgtui.cli.{self._section}").add(verbs)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        """One line, as for any other bad input."""
+        """As any other bad input."""
         raise Invalid(f"{message[:1].upper()}{message[1:]} (see {self.prog} --help)")
 
 
-def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
-    """All commands, those that *argv* names in full. `run` is the command's function, None for the screens."""
+def parser() -> argparse.ArgumentParser:
+    """All commands. `run` in what it parses is the command's function, None for the screens."""
     top = _Parser(prog="orgtui", description=DESCRIPTION)
     top.add_argument("--version", action="version", version=f"orgtui {__version__}")
     top.add_argument("--store", metavar="URL", help="sqlite:///PATH (else ORGTUI_STORE, the config file, the default)")
     top.add_argument("--as", dest="actor", metavar="EMAIL", help="who is acting (else ORGTUI_AS; else the first owner)")
     top.set_defaults(run=None, json=False, demo=False)
-    commands = top.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    commands: Any = top.add_subparsers(metavar="COMMAND")
     root.add(commands)
     for name, words in SECTIONS.items():
-        section = commands.add_parser(name, help=words)
-        if name in argv:
-            import_module(f"orgtui.cli.{name}").add(section.add_subparsers(metavar="VERB", required=True, dest="verb"))
+        commands.add_parser(name, help=words, section=name)
     return top
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, or an exit: 0 after --help, 2 with one line for what was wrong."""
     try:
-        return parser(argv).parse_args(argv)
+        return parser().parse_args(argv)
     except Invalid as error:
         from orgtui.cli.output import report
 
@@ -57,12 +66,23 @@ def run(arguments: argparse.Namespace) -> int:
     from orgtui.cli.output import report
 
     try:
-        return int(arguments.run(arguments) or 0)
+        code = int(arguments.run(arguments) or 0)
+        # Here, where what goes wrong can still be told.
+        sys.stdout.flush()
+        return code
     except OrgtuiError as error:
         return report(error, as_json=arguments.json)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (head, less): nothing more to say, and nothing to say it to.
-        sys.stderr.close()
+        # The reader went away (head, less): nothing more to say, and nobody to say it to.
+        _drop_output()
         return 0
+    except OSError as error:
+        _drop_output()
+        return report(OrgtuiError(f"{error.filename or 'The output'}: {error.strerror}."), as_json=arguments.json)
+
+
+def _drop_output() -> None:
+    """What is still in the buffer would be tried again at the end, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -46,7 +46,18 @@ def jsonable(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
-    print(json.dumps(jsonable(value), ensure_ascii=False, indent=2))  # noqa: T201
+    _put(json.dumps(jsonable(value), ensure_ascii=False, indent=2), sys.stdout)
+
+
+def _put(text: str, out: TextIO) -> None:
+    """JSON as it reads best; all in ASCII where the terminal or its encoding could not take it otherwise."""
+    try:
+        text.encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        harmless = False
+    else:
+        harmless = not DANGEROUS.search(text.replace("\n", ""))
+    print(text if harmless else json.dumps(json.loads(text), indent=2), file=out)  # noqa: T201
 
 
 def say(line: str = "") -> None:
@@ -70,7 +81,7 @@ def report(error: OrgtuiError, *, as_json: bool) -> int:
     """The error on stderr, and its exit code."""
     if as_json:
         problem = {"type": f"orgtui:{error.code}", "title": error.code, "status": error.status, "detail": error.message}
-        print(json.dumps(problem | jsonable(error.details), ensure_ascii=False), file=sys.stderr)  # noqa: T201
+        print(json.dumps(problem | jsonable(error.details)), file=sys.stderr)  # noqa: T201
     else:
         print(f"orgtui: {clean(error.message)}", file=sys.stderr)  # noqa: T201
     return error.exit_code

@@ -70,7 +70,7 @@ class GeneralScreen(SectionScreen[GeneralPage]):
         yield StatsBar([Stat(label) for label in STATS], pitch=17, id="stats")
         yield Rule()
         yield Note()
-        with Vertical(id="form"):
+        with Vertical(id="form", classes="content"):
             yield Field("Organization Logo", self._logo_row(), id="logo-field")
             yield Field("Organization Name", Input(id="name", select_on_focus=False), id="name-field")
             area = TextArea(id="description", tab_behavior="focus", highlight_cursor_line=False)
@@ -78,8 +78,8 @@ class GeneralScreen(SectionScreen[GeneralPage]):
             with Horizontal(id="save-row"):
                 yield Button("Save Changes", variant="primary", id="save", action="screen.save")
                 yield Static("", id="unsaved", markup=False)
-        yield Rule(classes="form-part")
-        with Horizontal(id="danger", classes="form-part"):
+        yield Rule(classes="content")
+        with Horizontal(id="danger", classes="content"):
             yield from self._danger()
 
     def _logo_row(self) -> Horizontal:
@@ -206,8 +206,9 @@ class GeneralScreen(SectionScreen[GeneralPage]):
     async def save(self, changes: GeneralChanges) -> None:
         """Save, and show what the store made of it."""
         try:
-            page = await (await self.orgtui.store()).general.save(changes)
-            await self.orgtui.learn()
+            store = await self.orgtui.store()
+            page = await store.general.save(changes)
+            self.orgtui.overview = await store.general.overview()
         except Stale as error:
             self._settle(error, changes)
         except Invalid as error:

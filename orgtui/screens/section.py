@@ -13,6 +13,7 @@ from textual.screen import Screen
 from orgtui.domain.errors import Forbidden, OrgtuiError
 from orgtui.widgets.frame import SECTIONS, SMALLEST, Foot, Masthead, Sidebar, frame
 from orgtui.widgets.note import Note, Trouble
+from orgtui.widgets.stats_bar import StatsBar
 
 if TYPE_CHECKING:
     from orgtui.app import OrgTui
@@ -30,6 +31,7 @@ class SectionScreen(Screen[None], Generic[Page]):
     BINDINGS = [Binding("r", "refresh_section", "Refresh", id="section.refresh", show=False)]
 
     page: reactive[Any] = reactive(None, init=False, always_update=True, repaint=False)
+    updated: reactive[str] = reactive("", init=False, repaint=False)
     trouble: reactive[Trouble | None] = reactive(None, init=False, repaint=False)
 
     @property
@@ -44,6 +46,7 @@ class SectionScreen(Screen[None], Generic[Page]):
 
     def compose(self) -> ComposeResult:
         """The frame around the section."""
+        self.add_class(*self._size_classes())
         yield from frame(self.SECTION, self.compose_section())
 
     def compose_section(self) -> ComposeResult:
@@ -60,6 +63,8 @@ class SectionScreen(Screen[None], Generic[Page]):
 
     def on_mount(self) -> None:
         """Ask once the first frame stands."""
+        for content in self.query(".content"):
+            content.display = False
         self.watch(self.app, "overview", self._frame)
         self.trouble = Trouble("loading", f"Loading {self.title_text}…", f"from {self.orgtui.label} storage")
         self.call_after_refresh(self.action_refresh_section)
@@ -67,6 +72,15 @@ class SectionScreen(Screen[None], Generic[Page]):
     def on_resize(self) -> None:
         """Say so when the terminal is too small for anything else."""
         self.set_class(self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1], "-too-small")
+
+    def _size_classes(self) -> list[str]:
+        """What the first resize would set, so that nothing is styled twice."""
+        width, height = self.app.size
+        across, down = self.app.HORIZONTAL_BREAKPOINTS or [], self.app.VERTICAL_BREAKPOINTS or []
+        return [
+            max((least, name) for least, name in breakpoints if size >= least)[1]
+            for size, breakpoints in ((width, across), (height, down))
+        ]
 
     def _frame(self, overview: Overview | None) -> None:
         for widget in (self.query_one(Masthead), self.query_one(Sidebar), self.query_one(Foot)):
@@ -85,14 +99,15 @@ class SectionScreen(Screen[None], Generic[Page]):
         """Ask the store, and keep what it answers."""
         try:
             store = await self.orgtui.store()
-            page = await self.ask(store)
-            await self.orgtui.learn()
+            page, overview = await self.ask(store), await store.general.overview()
         except OrgtuiError as error:
             self.trouble = self.explain(error)
-        else:
+            return
+        with self.app.batch_update():
+            self.orgtui.overview = overview
             self.trouble, self.page = None, page
-            self.query_one(Foot).updated = self.orgtui.clock()
-            self.orgtui.warm()
+            self.updated = self.orgtui.clock()
+        self.orgtui.warm()
 
     def explain(self, error: OrgtuiError) -> Trouble:
         """The trouble as it stands on the screen: what happened, what was kept, the key that tries again."""
@@ -108,15 +123,20 @@ class SectionScreen(Screen[None], Generic[Page]):
         """Show it where the section has its note; what is old is dim."""
         for note in self.query(Note):
             note.trouble = trouble
-        self.set_class(bool(trouble and trouble.kind != "loading"), "-stale")
-        self.set_class(self.page is None, "-empty")
+        for stats in self.query(StatsBar):
+            stats.stale = trouble is not None and self.page is not None
 
     def watch_page(self, page: Page | None) -> None:
         """Render the answer and its time."""
         if page is None:
             return
-        self.remove_class("-empty")
+        for content in self.query(".content"):
+            content.display = True
         self.show(page)
+
+    def watch_updated(self, updated: str) -> None:
+        """The foot says since when the figures stand."""
+        self.query_one(Foot).updated = updated
 
 
 class ComingSection(SectionScreen[None]):

@@ -123,6 +123,7 @@ class UsageScreen(SectionScreen[UsageMonth]):
 
     def show(self, page: UsageMonth) -> None:
         """Render the month."""
+        self._arrange()
         now, before = page.figures, page.previous
         than = Month.parse(page.month).shift(-1).short.partition(" ")[0]
         self.query_one("#cards", StatsBar).stats = _cards(now, before, than)
@@ -210,8 +211,8 @@ class UsageScreen(SectionScreen[UsageMonth]):
         self.set_class(active == COSTS, "-costs")
         for index, name in enumerate(("runs", "costs")):
             here = index == active
-            self.query_one(f"#{name}").display = here and not self.tabled
-            self.query_one(f"#{name}-table").display = here and self.tabled
+            self.query_one(f"#{name}").display = here and not self.tabled and self.page is not None
+            self.query_one(f"#{name}-table").display = here and self.tabled and self.page is not None
         if self.tabled:
             self.query_one(f"#{('runs', 'costs')[active]}-table", FilterTable).focus_rows()
         elif self.focused is None or not self.focused.display:

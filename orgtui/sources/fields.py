@@ -21,15 +21,15 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 _MICROSECOND = Decimal("0.000001")
 
 
-class Unusable(Exception):  # noqa: N818 - a verdict on a record, not an error of ours
+class Unusable(Exception):
     """A record that should be an event and cannot be one, or input that cannot be read on."""
 
 
-class Uncounted(Exception):  # noqa: N818
+class Uncounted(Exception):
     """An event that is not one yet."""
 
 
-class NoEvent(Exception):  # noqa: N818
+class NoEvent(Exception):
     """A record of another kind, which lies beside the events."""
 
 

@@ -11,7 +11,8 @@ from decimal import Decimal, InvalidOperation
 
 from orgtui.sources.fields import Unusable, mapping
 
-LARGEST = 64 * 2**20
+# Its values, not its text, are what fills memory: thirty times as much at worst.
+LARGEST = 32 * 2**20
 _AHEAD, _FAR_AHEAD = 64, 64 * 2**10
 _INK = re.compile("[^ \t\r\n\ufeff]")
 _PAGE = re.compile(r'\{\s*"data"\s*:\s*\[')
@@ -27,7 +28,7 @@ class _Cut(Unusable):
     """The input ends where a value should go on."""
 
 
-class _Lost(Exception):  # noqa: N818 - ends the reading of one input, and says where
+class _Lost(Exception):
     def __init__(self, place: str, why: Unusable) -> None:
         super().__init__(str(why) if isinstance(why, _Cut) else f"{why}; the rest is not read")
         self.place = place

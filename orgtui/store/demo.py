@@ -30,7 +30,11 @@ RUNS_THIS_MONTH = 2_885
 _NOW = time(14, 2)
 _BATCH = 5_000
 _OWNED = ("openai", "anthropic", "google")
-_SECRETS = ("sk-proj-demo-demo-demo-demo-wxyz", "sk-ant-api03-demo-demo-demo-9fQ2", "AIzaSyDemoDemoDemoDemoDemoDemo-7d0M")
+_SECRETS = (
+    "sk-proj-demo-demo-demo-demo-wxyz",
+    "sk-ant-api03-demo-demo-demo-9fQ2",
+    "AIzaSyDemoDemoDemoDemoDemoDemo-7d0M",
+)
 
 _PEOPLE = (
     ("grace@acme.example", "Grace Hopper", "owner", 620),

@@ -9,7 +9,9 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, cast
 
+from textual import events
 from textual.pilot import Pilot
+from textual.widgets import TextArea
 
 from orgtui.app import Connection, OrgTui
 from orgtui.domain.ambient import Ambient
@@ -91,29 +93,41 @@ async def sees(pilot: Pilot[Any], *words: str) -> None:
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys one after the other, and let the store answer; a word of several letters that is no key is typed."""
+    """Press keys one after the other, and let the store answer."""
     for key in keys:
         await pilot.press(key)
     await settled(pilot)
 
 
-async def typed(pilot: Pilot[Any], text: str, *, clear: bool = True) -> None:
-    """Type into the focused field, over what stands there unless told otherwise."""
-    if clear:
-        await pilot.press("end", *["backspace"] * len(getattr(pilot.app.focused, "value", "")))
-    await pilot.press(*text)
-    await pilot.pause()
+async def typed(pilot: Pilot[Any], text: str) -> None:
+    """Paste into the focused field, over what stood there."""
+    field = pilot.app.focused
+    keys = ("ctrl+end", "ctrl+shift+home", "delete") if isinstance(field, TextArea) else ("end", "ctrl+u")
+    await pilot.press(*keys)
+    pilot.app.post_message(events.Paste(text))
+    await until(pilot, lambda: text.splitlines()[:1] == getattr(field, "value", getattr(field, "text", "")).splitlines()[:1])
 
 
-def shown(pilot: Pilot[Any]) -> str:
-    """The screen on top as text."""
-    return "\n".join(strip.text.rstrip() for strip in pilot.app.screen._compositor.render_strips())
+def lines(pilot: Pilot[Any], within: str = "") -> list[str]:
+    """The screen as lines of text; of it, what lies in the widget that *within* selects."""
+    screen = pilot.app.screen
+    strips = screen._compositor.render_strips()
+    if within:
+        region = screen.query_one(within).region
+        strips = [strip.crop(region.x, region.right) for strip in strips[region.y : region.bottom]]
+    return [strip.text.rstrip() for strip in strips]
 
 
-def row(pilot: Pilot[Any], words: str) -> str:
-    """The only line of the screen with *words* in it."""
-    (line,) = [line for line in shown(pilot).splitlines() if words in line]
-    return line
+def shown(pilot: Pilot[Any], within: str = "") -> str:
+    """The same in one piece."""
+    return "\n".join(lines(pilot, within))
+
+
+def row(pilot: Pilot[Any], words: str, within: str = "") -> str:
+    """The only line with *words* in it."""
+    found = [line for line in lines(pilot, within) if words in line]
+    assert len(found) == 1, f"{len(found)} lines with {words!r} in:\n{shown(pilot, within)}"
+    return found[0]
 
 
 def toasts(pilot: Pilot[Any]) -> list[str]:

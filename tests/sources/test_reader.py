@@ -278,7 +278,7 @@ def mutated(data, rng):
 def test_mutated_bytes_never_raise(name, imported):
     source, data = FORMATS[name]
     rng = random.Random(name)
-    for _ in range(60):
+    for _ in range(40):
         check_harmless(imported(source, mutated(data, rng)))
 
 
@@ -294,20 +294,21 @@ LITELLM_FIELDS = (
 N8N_FIELDS = ("id", "status", "mode", "startedAt", "stoppedAt", "workflowId", "name", "nodes", "message", "data")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=st.dictionaries(st.sampled_from(LITELLM_FIELDS), JSON, max_size=4))
 def test_calls_with_any_values_never_raise(imported, record, fields):
-    check_harmless(imported("litellm", json.dumps([record | fields, fields]).encode()))
+    row = {key: value for key, value in record.items() if key in LITELLM_FIELDS}
+    check_harmless(imported("litellm", json.dumps([row | fields, fields]).encode()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(fields=st.dictionaries(st.sampled_from(N8N_FIELDS), JSON, max_size=4))
 def test_runs_with_any_values_never_raise(imported, fields):
     row = json.loads(N8N_PAGE)["data"][0]
     check_harmless(imported("n8n", json.dumps([row | fields, fields]).encode()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_never_raise(imported, data):
     for source in ("litellm", "n8n"):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, TypeVar
 
 from orgtui.domain.errors import OrgtuiError
@@ -61,7 +61,6 @@ def operation(
     return declare
 
 
-@cache
 def operations(contract: type[Any]) -> dict[str, Operation]:
     """The operations of a contract, by name, in the order of their declaration."""
     return {name: getattr(member, _DECLARED) for name, member in vars(contract).items() if hasattr(member, _DECLARED)}
@@ -83,7 +82,8 @@ def face(contract: type[C], invoke: Invoke) -> C:
         return call
 
     members = {name: method(declared) for name, declared in operations(contract).items()}
-    return type(f"{contract.__name__}Face", (contract,), members)()
+    made: C = type(f"{contract.__name__}Face", (contract,), members)()
+    return made
 
 
 @contextmanager

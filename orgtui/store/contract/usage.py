@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
@@ -25,7 +25,7 @@ class DayExecutions:
 
 @dataclass(frozen=True, slots=True)
 class DaySpending:
-    """One model's part of a day: `cost` in the provider's currency (None: unpriced), `credits` in the organization's."""
+    """One model's part of a day: `cost` in the provider's currency, `credits` in the organization's; None: unpriced."""
 
     date: date
     provider: str | None
@@ -36,7 +36,10 @@ class DaySpending:
 
 @dataclass(frozen=True, slots=True)
 class ModelUsage:
-    """One row of Breakdown by Model; `unpriced_calls` are in `calls` but in no cost."""
+    """One row of Breakdown by Model; `unpriced_calls` are in `calls` but in no cost.
+
+    `estimated` is the part of `cost` that comes from list prices, None where all of it was billed.
+    """
 
     provider: str | None
     model: str
@@ -48,6 +51,7 @@ class ModelUsage:
     cost: Cost | None
     credits: Cost | None
     unpriced_calls: int
+    estimated: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,15 @@ class UsageBatch:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a batch: new, known already, or known and since moved on (a waiting run that ended)."""
+    """What became of a batch: new, known already, or known and since moved on (a waiting run that ended).
+
+    `unpriced` counts the new calls that have no price, by model.
+    """
 
     new: int
     known: int
     updated: int
+    unpriced: dict[str, int] = field(default_factory=dict)
 
 
 class Usage(Protocol):

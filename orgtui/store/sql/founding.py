@@ -35,9 +35,8 @@ def found(database: SqliteDatabase, founding: Founding, ambient: Ambient) -> str
     """Make the organization and answer its id; raises AlreadyThere, Invalid, StoreRefused."""
     checked = _checked(founding)
     database.create()
-    existing = schema.revision_of(database)
-    if existing is None:
-        schema.upgrade(database)
+    if schema.revision_of(database) is None:
+        schema.make(database)
     else:
         schema.ensure(database, ambient.now())
     from orgtui.store.sql.tables import AuditRow, Member, Organization, Workspace

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import text
-
 from orgtui.domain.errors import Invalid, Stale
 from orgtui.domain.text import block, name
 from orgtui.store.contract.general import GeneralChanges, GeneralPage, Losses
@@ -56,8 +54,8 @@ def set_logo(tx: Write, image: bytes | None) -> GeneralPage:
     if accepted == organization.logo:
         tx.unchanged()
         return queries.show(tx.read())
+    # Not a new version: that guards what people type, and a logo is never half typed.
     before, organization.logo = organization.logo, accepted
-    organization.version += 1
     tx.audit(tx.organization, before=_mark(before), after=_mark(accepted))
     return queries.show(tx.read())
 
@@ -73,8 +71,7 @@ def delete(tx: Write, confirm: str) -> Losses:
         raise Invalid(f"Type the exact name, {organization.name}, to delete the organization.", field="confirm")
     lost = queries.losses(tx.read())
     tx.audit(tx.organization, before={"name": organization.name})
-    tx.session.flush()
-    tx.session.expunge_all()
     # The rows below go by ON DELETE CASCADE, the audit with them.
-    tx.session.connection().execute(text("DELETE FROM organizations WHERE id = :org"), {"org": tx.organization})
+    tx.rows.run("DELETE FROM organizations WHERE id = :org", org=tx.organization)
+    tx.session.expunge_all()
     return lost

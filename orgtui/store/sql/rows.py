@@ -40,6 +40,10 @@ class Rows:
         row = self.one(sql, **parameters)
         return row[0] if row else None
 
+    def run(self, sql: str, **parameters: Any) -> None:
+        """A statement that answers nothing."""
+        self._connection.execute(sql, parameters)
+
     def run_many(self, sql: str, parameters: Sequence[dict[str, Any]]) -> None:
         """The statement once for each set of parameters."""
         if parameters:

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from orgtui.domain.errors import NotFound, StoreRefused
+from orgtui.domain.errors import StoreRefused
 from orgtui.store.sql.sqlite import SqliteDatabase
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
 
 # Every revision this program can read and upgrade, oldest first; the last is its own.
 REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
+SCRIPTS = Path(__file__).parent / "migrations"
+_OURS = {"alembic_version", "organizations"}
 
 
 def revision_of(database: SqliteDatabase) -> str | None:
-    """The schema revision of an existing database file, None when it is still empty; raises StoreRefused."""
+    """The schema revision of an existing database file, None while it is empty; raises StoreRefused."""
     with database.reading() as rows:
         tables = {name for (name,) in rows.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
             return None
-        if "alembic_version" not in tables:
+        if not tables >= _OURS:
             raise StoreRefused(f"{database.path} is a database of another program.")
-        return str(rows.value("SELECT version_num FROM alembic_version"))
+        found = str(rows.value("SELECT version_num FROM alembic_version"))
+    if found not in REVISIONS:
+        raise StoreRefused(
+            f"{database.path} has schema {found}, newer than this program's {HEAD}: upgrade orgtui to open it."
+        )
+    return found
 
 
 def ensure(database: SqliteDatabase, now: datetime) -> Path | None:
@@ -32,33 +41,32 @@ def ensure(database: SqliteDatabase, now: datetime) -> Path | None:
     Raises NotFound for an empty file, StoreRefused for a schema this program does not know.
     """
     found = revision_of(database)
+    if found is None:
+        raise database.nothing_here()
     if found == HEAD:
         return None
-    if found is None:
-        raise NotFound(f"There is no organization at {database.path}. Make one: orgtui init --name NAME --owner EMAIL")
-    if found not in REVISIONS:
-        raise StoreRefused(
-            f"{database.path} has schema {found}, newer than this program's {HEAD}: upgrade orgtui to open it."
-        )
-    backup = database.path.with_name(f"{database.path.name}.{found}.{now:%Y%m%dT%H%M%SZ}.backup")
-    database.backup(backup)
-    upgrade(database)
+    with database.migrating() as session:
+        # Another process may have upgraded it while this one waited; its backup is not to be replaced.
+        found = session.connection().exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+        if found == HEAD:
+            return None
+        backup = database.path.with_name(f"{database.path.name}.{found}.{now:%Y%m%dT%H%M%SZ}.backup")
+        database.backup(backup)
+        _migrate(session)
     return backup
 
 
-def upgrade(database: SqliteDatabase) -> None:
-    """Run the migrations that are missing, each in one transaction."""
+def make(database: SqliteDatabase) -> None:
+    """Make the tables in an empty file; none the worse for another process that does the same."""
+    with database.migrating() as session:
+        _migrate(session)
+
+
+def _migrate(session: Session) -> None:
     from alembic import command
     from alembic.config import Config
 
-    with database.writing() as session:
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["connection"] = session.connection()
-        command.upgrade(config, "head")
-
-
-def is_sound(path: Path) -> bool:
-    """SQLite's own full check of the file."""
-    with closing(sqlite3.connect(path)) as connection:
-        return bool(connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = session.connection()
+    command.upgrade(config, "head")

@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlmodel import Session
 
-BUSY_MS = 10_000
-_PRAGMAS = ("PRAGMA foreign_keys=ON", f"PRAGMA busy_timeout={BUSY_MS}", "PRAGMA synchronous=FULL")
+PATIENCE = 10.0
+_READ_ONLY = "cannot be changed: the file, its folder or its disk is read-only."
 
 
 class SqliteDatabase:
-    """Reads on a connection of their own, writes through SQLModel; both may be used from any thread."""
+    """Reads on a connection of their own, writes through SQLModel; both may be used from any thread.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    *patience* is how many seconds another program's write is waited for.
+    """
+
+    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
+        self.path, self._patience = path, patience
         self._reads: sqlite3.Connection | None = None
         self._read_lock = threading.Lock()
         self._engine: Engine | None = None
@@ -42,57 +45,74 @@ class SqliteDatabase:
         try:
             mode = self.path.stat().st_mode
         except FileNotFoundError:
-            raise NotFound(
-                f"There is no organization at {self.path}. Make one: orgtui init --name NAME --owner EMAIL"
-            ) from None
+            raise self.nothing_here() from None
         except OSError as error:
             raise StoreRefused(f"{self.path} cannot be opened: {error.strerror}.") from error
         if not stat.S_ISREG(mode):
             kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
             raise StoreRefused(f"{self.path} is {kind}; name the database file itself.")
 
+    def nothing_here(self) -> NotFound:
+        """The error for a place that holds no organization."""
+        return NotFound(f"There is no organization at {self.path}. Make one: orgtui init --name NAME --owner EMAIL")
+
     def create(self) -> None:
-        """Make an empty file that only its owner can read; raises StoreRefused."""
+        """Make an empty file that only its owner can read, unless there is one; raises StoreRefused."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            if not self.path.exists():
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
-            kind = "is a directory; name the database file itself" if self.path.is_dir() else error.strerror
-            raise StoreRefused(f"{self.path} cannot be made: {kind}.") from error
+            raise StoreRefused(f"{self.path} cannot be made: {error.strerror}.") from error
+        self.check()
 
     @contextmanager
     def reading(self) -> Iterator[Rows]:
         """Rows of one consistent moment."""
         with self._told(), self._read_lock:
             if self._reads is None:
-                self._reads = self._connect()
+                self._reads = self._open_for_reading()
             connection = self._reads
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 yield Rows(connection)
             finally:
-                connection.execute("ROLLBACK")
+                connection.rollback()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session inside BEGIN IMMEDIATE; commits at the end, rolls back on any error."""
-        from sqlalchemy.exc import DBAPIError
-        from sqlmodel import Session
+        with self._session(self._write_engine()) as session:
+            yield session
 
-        with self._told():
-            try:
-                with Session(self._write_engine()) as session, session.begin():
-                    session.connection()
-                    yield session
-            except DBAPIError as error:
-                if isinstance(error.orig, sqlite3.Error):
-                    raise error.orig from error
-                raise
+    @contextmanager
+    def migrating(self) -> Iterator[Session]:
+        """As `writing`, for changes of the schema.
+
+        SQLite changes a table by dropping and making it again; with foreign keys on, that would delete every row which
+        hangs from it. They are off here, and what they say is checked before the commit.
+        """
+        engine = self._make_engine(foreign_keys=False)
+        try:
+            with self._session(engine) as session:
+                yield session
+                if broken := session.connection().exec_driver_sql("PRAGMA foreign_key_check").first():
+                    raise StoreRefused(f"{self.path} was not upgraded: rows of {broken[0]} would hang from nothing.")
+        finally:
+            engine.dispose()
 
     def backup(self, to: Path) -> None:
-        """A consistent copy, taken while others may write."""
-        with self._told(), closing(self._connect()) as source, closing(sqlite3.connect(to)) as target:
-            source.backup(target)
+        """A consistent copy that only its owner can read, taken while others may write: whole, or not there."""
+        part = to.with_name(f"{to.name}.part")
+        try:
+            os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+            with self._told(), closing(self._connect()) as source, closing(sqlite3.connect(part)) as target:
+                source.backup(target)
+            part.replace(to)
+        except OSError as error:
+            raise StoreRefused(f"The backup {to} cannot be made: {error.strerror}.") from error
+        finally:
+            part.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close all connections; a later use opens them again."""
@@ -105,11 +125,53 @@ class SqliteDatabase:
                 self._engine.dispose()
                 self._engine = None
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
+    def _connect(self, *, immutable: bool = False, foreign_keys: bool = True) -> sqlite3.Connection:
+        path = str(self.path.absolute())
+        for special in "%?#":
+            path = path.replace(special, f"%{ord(special):02x}")
+        # Never a new file here: `create` makes it, with its permissions.
+        uri = f"file:{path}?{'immutable=1' if immutable else 'mode=rw'}"
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=self._patience, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute(f"PRAGMA foreign_keys={int(foreign_keys)}")
+            connection.execute("PRAGMA synchronous=FULL")
+            # Opens the log, which is where a read-only place shows.
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
+
+    def _open_for_reading(self) -> sqlite3.Connection:
+        """A connection; on a read-only disk one without the log, which SQLite would have to write beside the file."""
+        try:
+            return self._connect()
+        except sqlite3.OperationalError:
+            if _writable(self.path.parent) or self._log_waits():
+                raise
+            return self._connect(immutable=True)
+
+    def _log_waits(self) -> bool:
+        """Whether committed changes stand in the log and not yet in the file."""
+        log = Path(f"{self.path}-wal")
+        return log.exists() and log.stat().st_size > 0
+
+    @contextmanager
+    def _session(self, engine: Engine) -> Iterator[Session]:
+        from sqlalchemy.exc import DBAPIError
+        from sqlmodel import Session
+
+        with self._told():
+            try:
+                with Session(engine) as session, session.begin():
+                    session.connection()
+                    yield session
+            except DBAPIError as error:
+                if isinstance(error.orig, sqlite3.Error):
+                    raise error.orig from error
+                raise
 
     def _write_engine(self) -> Engine:
         with self._engine_lock:
@@ -117,11 +179,14 @@ class SqliteDatabase:
                 self._engine = self._make_engine()
             return self._engine
 
-    def _make_engine(self) -> Engine:
+    def _make_engine(self, *, foreign_keys: bool = True) -> Engine:
         from sqlalchemy import create_engine, event
         from sqlalchemy.pool import QueuePool
 
-        engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool)
+        def connect() -> sqlite3.Connection:
+            return self._connect(foreign_keys=foreign_keys)
+
+        engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
 
         @event.listens_for(engine, "connect")
         def set_wal(connection: Any, _record: Any) -> None:
@@ -137,21 +202,34 @@ class SqliteDatabase:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except OrgtuiError:
-            raise
         except sqlite3.Error as error:
             raise self._tell(error) from error
 
     def _tell(self, error: sqlite3.Error) -> OrgtuiError:
         code = getattr(error, "sqlite_errorname", None) or ""
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return Unreachable(f"{self.path} is busy: another program has been writing for {BUSY_MS // 1000} s.")
-        if code.startswith("SQLITE_READONLY"):
-            return StoreRefused(f"{self.path} cannot be changed: the file or its disk is read-only.")
-        if code.startswith("SQLITE_FULL"):
-            return StoreRefused(f"{self.path} cannot grow: the disk is full. Nothing was changed.")
-        if code.startswith("SQLITE_CANTOPEN"):
-            return StoreRefused(f"{self.path} cannot be opened: check that the folder is there and can be written.")
+            return Unreachable(f"{self.path} is busy: another program has been writing for {self._patience:g} s.")
         if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             return StoreRefused(f"{self.path} is not a sound SQLite database: restore it from a backup.")
+        if code == "SQLITE_FULL":
+            return StoreRefused(f"{self.path} cannot grow: the disk is full. Nothing was changed.")
+        if code.startswith("SQLITE_IOERR"):
+            return StoreRefused(f"{self.path} cannot be used: its disk is full or failing. Nothing was changed.")
+        if code.startswith("SQLITE_READONLY"):
+            return StoreRefused(f"{self.path} {_READ_ONLY}")
+        if code == "SQLITE_CANTOPEN":
+            return StoreRefused(f"{self.path} {self._why_closed()}")
         return StoreRefused(f"{self.path}: {error}.")
+
+    def _why_closed(self) -> str:
+        if not os.access(self.path, os.R_OK):
+            return "cannot be opened: there is no permission to read it."
+        if _writable(self.path.parent):
+            return "cannot be opened, or its -wal and -shm files beside it: see whose they are."
+        if self._log_waits():
+            return "was not closed cleanly, and its folder is read-only: copy it with its -wal file to another."
+        return _READ_ONLY
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import NotFound
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.operation import Operation, face
 from orgtui.store.sql import schema
@@ -49,8 +49,6 @@ def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient
     writes = ThreadPoolExecutor(1, thread_name_prefix="orgtui-write")
 
     async def invoke(operation: Operation, arguments: dict[str, Any]) -> Any:
-        from contextvars import copy_context
-
         def work() -> Any:
             run = unit.write if operation.writes else unit.read
             return run(operation, implementation(operation), arguments)
@@ -70,7 +68,7 @@ def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient
 def _find(rows: Rows, database: SqliteDatabase) -> tuple[str, str]:
     organization = rows.value("SELECT id FROM organizations ORDER BY created_at LIMIT 1")
     if organization is None:
-        raise NotFound(f"There is no organization at {database.path}. Make one: orgtui init --name NAME --owner EMAIL")
+        raise database.nothing_here()
     owner = rows.value(
         "SELECT email FROM members WHERE org_id = :org AND role = 'owner' ORDER BY joined_at, id LIMIT 1",
         org=organization,

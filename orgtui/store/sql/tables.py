@@ -1,4 +1,4 @@
-"""The tables. Instants are microseconds since 1970 UTC, days ISO dates, exact decimals text: alike on every database."""
+"""The tables: instants are microseconds since 1970 UTC, days ISO dates, exact decimals text, on every database."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlmodel import Field, SQLModel
 NO_WORKSPACE = ""
 
 
-def _instant(*, nullable: bool = False, index: bool = False) -> Any:
-    return Field(default=None if nullable else ..., sa_type=BigInteger, nullable=nullable, index=index)
+def _instant(*, nullable: bool = False) -> Any:
+    return Field(default=None if nullable else ..., sa_type=BigInteger, nullable=nullable)
 
 
 def _count() -> Any:
@@ -41,7 +41,7 @@ class Organization(SQLModel, table=True):
 
 
 class Member(SQLModel, table=True):
-    """A person: `status` active; their e-mail, casefolded, is unique in the organization."""
+    """A person who has joined; their e-mail, casefolded, is unique in the organization."""
 
     __tablename__ = "members"
     __table_args__ = (Index("members_email", "org_id", "email_key", unique=True),)
@@ -227,7 +227,11 @@ class AuditRow(SQLModel, table=True):
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """What a write answered, so that the same request answers the same again."""
+    """What a write answered, so that the same request answers the same again.
+
+    `key` is a hash of the caller's key and `response` sealed with that key: what may be shown once, as the code of an
+    invitation, is not to be read here.
+    """
 
     __tablename__ = "idempotency_keys"
 

@@ -81,6 +81,8 @@ def join(tx: Write, code: str, name: str) -> contract.Member:
     )
     tx.session.delete(invitation)
     tx.session.add(member)
+    # The code speaks for whoever holds it, whoever opened the store.
+    tx.actor = member.email
     tx.audit(member.id, after={"email": member.email, "role": member.role})
     joined = instant(member.joined_at)
     return contract.Member(member.id, member.email, member.name, Role(member.role), ACTIVE, joined, joined)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
 NOBODY = "invitee"
+_NONCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +35,12 @@ class Read:
     organization: str
     actor: str
     role: Role | None
-    ambient: Ambient
-
-    @property
-    def now(self) -> datetime:
-        """The instant of this operation's reading."""
-        return self.ambient.now()
+    now: datetime
 
 
 @dataclass(slots=True)
 class Write:
-    """What a write is given, inside its transaction. It must end with `audit` or `unchanged`."""
+    """What a write is given, inside its transaction. It must end with `audit` or `unchanged`, once."""
 
     session: Session
     operation: str
@@ -52,7 +49,7 @@ class Write:
     role: Role | None
     ambient: Ambient
     now: datetime
-    settled: bool = field(default=False, init=False)
+    changed: bool | None = field(default=None, init=False)
 
     @property
     def rows(self) -> Rows:
@@ -63,12 +60,13 @@ class Write:
 
     def read(self) -> Read:
         """The same moment, for the functions that answer reads."""
-        return Read(self.rows, self.organization, self.actor, self.role, self.ambient)
+        return Read(self.rows, self.organization, self.actor, self.role, self.now)
 
     def audit(self, subject: str, *, before: Any = None, after: Any = None) -> None:
         """Record what changed: `before` and `after` are JSON values, without secrets."""
         from orgtui.store.sql.tables import AuditRow
 
+        self._end(changed=True)
         last = self.rows.value("SELECT max(seq) FROM audit WHERE org_id = :org", org=self.organization) or 0
         self.session.add(
             AuditRow(
@@ -83,11 +81,15 @@ class Write:
                 after=json.dumps(after, ensure_ascii=False, sort_keys=True),
             )
         )
-        self.settled = True
 
     def unchanged(self) -> None:
         """Say that there was nothing to change."""
-        self.settled = True
+        self._end(changed=False)
+
+    def _end(self, *, changed: bool) -> None:
+        if self.changed is not None:
+            raise AssertionError(f"{self.operation} ends twice")
+        self.changed = changed
 
 
 class UnitOfWork:
@@ -100,7 +102,7 @@ class UnitOfWork:
         """Run a read: permission and rows of the same moment."""
         with self._database.reading() as rows:
             role = self._permit(rows, operation)
-            return function(Read(rows, self._organization, self._actor, role, self._ambient), **arguments)
+            return function(Read(rows, self._organization, self._actor, role, self._ambient.now()), **arguments)
 
     def write(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a write: all of it is kept, or nothing."""
@@ -111,7 +113,7 @@ class UnitOfWork:
             if key and (answer := _answered(tx, operation, key, arguments)):
                 return answer[0]
             result = function(tx, **arguments)
-            if not tx.settled:
+            if tx.changed is None:
                 raise AssertionError(f"{operation.id} ended without an audit row")
             _close(tx, operation, key, arguments, result)
             return result
@@ -140,19 +142,18 @@ def role_of(rows: Rows, organization: str, email: str) -> Role | None:
 def _close(tx: Write, operation: Operation, key: str | None, arguments: dict[str, Any], result: Any) -> None:
     from orgtui.store.sql.tables import IdempotencyKey, Organization
 
-    tx.session.flush()
     organization = tx.session.get(Organization, tx.organization)
     if organization is None:
         return
-    organization.revision += 1
+    organization.revision += int(bool(tx.changed))
     if key:
         tx.session.add(
             IdempotencyKey(
                 org_id=tx.organization,
-                key=key,
+                key=_name(key),
                 operation=operation.id,
                 request=_digest(arguments),
-                response=_adapter(operation).dump_json(result).decode(),
+                response=_seal(key, tx.ambient.random(_NONCE), answers(operation).dump_json(result)),
                 at=micros(tx.now),
             )
         )
@@ -162,21 +163,42 @@ def _answered(tx: Write, operation: Operation, key: str, arguments: dict[str, An
     found = tx.rows.one(
         "SELECT operation, request, response FROM idempotency_keys WHERE org_id = :org AND key = :key",
         org=tx.organization,
-        key=key,
+        key=_name(key),
     )
     if found is None:
         return None
     if (found[0], found[1]) != (operation.id, _digest(arguments)):
         raise KeyReused("This idempotency key was used for another request; use a new one.")
-    return (_adapter(operation).validate_json(found[2]),)
+    return (answers(operation).validate_json(_unseal(key, found[2])),)
 
 
 def _digest(arguments: dict[str, Any]) -> str:
     return hashlib.sha256(repr(arguments).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _name(key: str) -> str:
+    return hashlib.sha256(b"name" + key.encode()).hexdigest()
+
+
+def _cipher(key: str) -> Any:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(hashlib.sha256(b"answer" + key.encode()).digest())
+
+
+def _seal(key: str, nonce: bytes, answer: bytes) -> str:
+    return base64.b64encode(nonce + _cipher(key).encrypt(nonce, answer, None)).decode()
+
+
+def _unseal(key: str, sealed: str) -> bytes:
+    data = base64.b64decode(sealed)
+    answer: bytes = _cipher(key).decrypt(data[:_NONCE], data[_NONCE:], None)
+    return answer
+
+
 @cache
-def _adapter(operation: Operation) -> Any:
+def answers(operation: Operation) -> Any:
+    """How answers of an operation become JSON and come back (a pydantic TypeAdapter)."""
     from pydantic import TypeAdapter
 
     method = getattr(CONTRACTS[operation.section], operation.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from orgtui.domain.errors import Invalid
 from orgtui.domain.money import EXACT, ZERO, plain, times
-from orgtui.domain.months import local_day, micros, zone
+from orgtui.domain.months import instant, local_day, micros, zone
 from orgtui.domain.usage import FINAL_STATUSES, Call, Funding, Run, outcome
 from orgtui.store.contract.usage import Recorded, UsageBatch
 from orgtui.store.sql.rows import Rows
@@ -28,12 +28,23 @@ ON CONFLICT (org_id, day, workspace_id, outcome) DO UPDATE SET runs = run_days.r
 _COUNTS = ("calls", "failed_calls", "input_tokens", "output_tokens", "total_tokens", "cached_tokens", "unpriced_calls")
 _SUMS = ("billed", "estimated", "credits")
 _CALL_DAY = ("org_id", "day", "workspace_id", "provider", "model", "funding", "currency")
+# How far a run that has not ended is; of two words for one run the further holds.
+_UNFINISHED = {"new": 0, "running": 1, "waiting": 2}
 
 
 def _insert(table: type[Any]) -> str:
-    columns = list(table.__table__.columns.keys())
+    columns = list(table.model_fields)
     values = ", ".join(f":{column}" for column in columns)
     return f"INSERT INTO {table.__tablename__} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 (our own names)
+
+
+def _keep(table: type[Any], key: Sequence[str]) -> str:
+    changes = ", ".join(f"{name} = excluded.{name}" for name in table.model_fields if name not in key)
+    return f"{_insert(table)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+
+
+_KEEP_RUN = _keep(RunRow, ("org_id", "source", "id"))
+_KEEP_CALL_DAY = _keep(CallDay, _CALL_DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +75,30 @@ def record(tx: Write, batch: UsageBatch) -> Recorded:
     """Keep what is new, move on what was waiting, leave what is known."""
     if len(batch.runs) + len(batch.calls) > MOST:
         raise Invalid(f"A batch holds at most {MOST:,} events; send it in parts.")
-    places, rows = _Places.of(tx), tx.rows
-    runs, calls = _record_runs(tx, rows, places, batch.runs), _record_calls(tx, rows, places, batch.calls)
-    result = Recorded(runs.new + calls.new, runs.known + calls.known, runs.updated + calls.updated)
+    places = _Places.of(tx)
+    runs, calls = _record_runs(tx, places, batch.runs), _record_calls(tx, places, batch.calls)
+    result = Recorded(runs.new + calls.new, runs.known + calls.known, runs.updated, calls.unpriced)
     if result.new or result.updated:
-        sources = sorted({event.source for event in (*batch.runs, *batch.calls)})
-        tx.audit(", ".join(sources), after={"new": result.new, "updated": result.updated})
+        sources = {run.source for run in batch.runs} | {call.source for call in batch.calls}
+        tx.audit(", ".join(sorted(sources)), after={"new": result.new, "updated": result.updated})
     else:
         tx.unchanged()
     return result
 
 
-def _record_runs(tx: Write, rows: Rows, places: _Places, runs: Sequence[Run]) -> Recorded:
-    latest: dict[tuple[str, str], Run] = {}
+def _record_runs(tx: Write, places: _Places, runs: Sequence[Run]) -> Recorded:
+    stored = dict(_stored_runs(tx, {(run.source, run.id) for run in runs}))
+    latest = {key: run for key, (run, _) in stored.items()}
     for run in runs:
-        key = (run.source, run.id)
-        latest[key] = _later(latest[key], run) if key in latest else run
-    known = {(source, id_): (status, row) for source, id_, status, row in _known_runs(tx, rows, latest)}
-    new = [run for key, run in latest.items() if key not in known]
-    moved = [run for key, run in latest.items() if key in known and _moves_on(known[key][0], run.status)]
-    inserted, updated = [_run_row(tx, places, run) for run in new], [_run_row(tx, places, run) for run in moved]
-    counts = Counter((row["day"], row["workspace_id"], row["outcome"]) for row in (*inserted, *updated))
-    counts.subtract(known[run.source, run.id][1] for run in moved)
-    rows.run_many("DELETE FROM runs WHERE org_id = :org_id AND source = :source AND id = :id", updated)
-    rows.run_many(_insert(RunRow), (*inserted, *updated))
-    rows.run_many(
+        key = run.source, run.id
+        latest[key] = _merged(latest[key], run) if key in latest else run
+    new = [run for key, run in latest.items() if key not in stored]
+    moved = [run for key, run in latest.items() if key in stored and run != stored[key][0]]
+    rows = [_run_row(tx, places, run) for run in (*new, *moved)]
+    tx.rows.run_many(_KEEP_RUN, rows)
+    counts = Counter((row["day"], row["workspace_id"], row["outcome"]) for row in rows)
+    counts.subtract(stored[run.source, run.id][1] for run in moved)
+    tx.rows.run_many(
         _ADD_RUNS,
         [
             {"org_id": tx.organization, "day": day, "workspace_id": workspace, "outcome": word, "runs": count}
@@ -99,28 +109,45 @@ def _record_runs(tx: Write, rows: Rows, places: _Places, runs: Sequence[Run]) ->
     return Recorded(len(new), len(runs) - len(new) - len(moved), len(moved))
 
 
-def _later(first: Run, second: Run) -> Run:
-    return second if _moves_on(first.status, second.status) else first
+def _merged(known: Run, told: Run) -> Run:
+    """What two tellings of one run say together: the status that is further on, the first start, the last stop.
+
+    It comes out the same in whatever order they come and however often, so that a second import changes nothing.
+    """
+    further, other = (told, known) if _progress(told.status) > _progress(known.status) else (known, told)
+    return replace(
+        further,
+        started_at=min(known.started_at, told.started_at),
+        stopped_at=max(filter(None, (known.stopped_at, told.stopped_at)), default=None),
+        workflow_id=further.workflow_id or other.workflow_id,
+        workflow=further.workflow or other.workflow,
+        workspace=further.workspace or other.workspace,
+    )
 
 
-def _moves_on(before: str, after: str) -> bool:
-    """A final status stays; anything else gives way to another word."""
-    return before not in FINAL_STATUSES and before != after
+def _progress(status: str) -> int:
+    return len(_UNFINISHED) if status in FINAL_STATUSES else _UNFINISHED.get(status, -1)
 
 
-def _known_runs(
-    tx: Write, rows: Rows, keys: Iterable[tuple[str, str]]
-) -> Iterator[tuple[str, str, str, tuple[str, str, str]]]:
-    for source, ids in _by_source(keys):
-        for names, values in _chunks(ids):
-            for id_, status, day, workspace, word in rows.all(
-                f"SELECT id, status, day, workspace_id, outcome FROM runs "  # noqa: S608 (parameter names only)
-                f"WHERE org_id = :org AND source = :source AND id IN ({names})",
-                org=tx.organization,
-                source=source,
-                **values,
-            ):
-                yield source, id_, status, (day, workspace, word)
+def _stored_runs(
+    tx: Write, keys: Iterable[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, str], tuple[Run, tuple[str, str, str]]]]:
+    """Known runs, each with the cell of the roll-up in which it is counted."""
+    columns = "status, mode, started_at, stopped_at, workflow_id, workflow, workspace_said, day, workspace_id, outcome"
+    for (source, id_), row in _known(tx, "runs", columns, keys):
+        status, mode, started, stopped, workflow_id, workflow, said, day, workspace, word = row
+        run = Run(
+            source=source,
+            id=id_,
+            status=status,
+            mode=mode,
+            started_at=instant(started),
+            stopped_at=None if stopped is None else instant(stopped),
+            workflow_id=workflow_id,
+            workflow=workflow,
+            workspace=said,
+        )
+        yield (source, id_), (run, (day, workspace, word))
 
 
 def _run_row(tx: Write, places: _Places, run: Run) -> dict[str, Any]:
@@ -141,30 +168,22 @@ def _run_row(tx: Write, places: _Places, run: Run) -> dict[str, Any]:
     }
 
 
-def _record_calls(tx: Write, rows: Rows, places: _Places, calls: Sequence[Call]) -> Recorded:
+def _record_calls(tx: Write, places: _Places, calls: Sequence[Call]) -> Recorded:
     first = {(call.source, call.id): call for call in reversed(calls)}
-    known = set(_known_calls(tx, rows, first))
-    new = [_call_row(tx, places, call) for key, call in first.items() if key not in known]
-    rows.run_many(_insert(CallRow), new)
-    _roll_up(rows, new)
-    return Recorded(len(new), len(calls) - len(new), 0)
-
-
-def _known_calls(tx: Write, rows: Rows, keys: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for source, ids in _by_source(keys):
-        for names, values in _chunks(ids):
-            for (id_,) in rows.all(
-                f"SELECT id FROM calls WHERE org_id = :org AND source = :source AND id IN ({names})",  # noqa: S608
-                org=tx.organization,
-                source=source,
-                **values,
-            ):
-                yield source, id_
+    known = {key for key, _ in _known(tx, "calls", "1", first)}
+    new = [call for key, call in first.items() if key not in known]
+    rows = [_call_row(tx, places, call) for call in new]
+    tx.rows.run_many(_insert(CallRow), rows)
+    _roll_up(tx.rows, rows)
+    unpriced = Counter(call.model for call in new if call.cost is None)
+    return Recorded(len(new), len(calls) - len(new), 0, dict(sorted(unpriced.items())))
 
 
 def _call_row(tx: Write, places: _Places, call: Call) -> dict[str, Any]:
-    cost = call.cost
-    settled = None if cost is None else times(cost, places.rate) if call.funding is Funding.CREDITS else ZERO
+    if call.funding is Funding.OWN_KEY:
+        settled: Decimal | None = ZERO
+    else:
+        settled = None if call.cost is None else times(call.cost, places.rate)
     return {
         "org_id": tx.organization,
         "source": call.source,
@@ -219,18 +238,25 @@ def _roll_up(rows: Rows, calls: Iterable[dict[str, Any]]) -> None:
             for name, old in zip(_SUMS, before[len(_COUNTS) :], strict=True)
         }
         merged.append(key | counts | amounts)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in (*_COUNTS, *_SUMS))
-    rows.run_many(f"{_insert(CallDay)} ON CONFLICT ({', '.join(_CALL_DAY)}) DO UPDATE SET {changes}", merged)
+    rows.run_many(_KEEP_CALL_DAY, merged)
 
 
-def _by_source(keys: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+def _known(
+    tx: Write, table: str, columns: str, keys: Iterable[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, str], tuple[Any, ...]]]:
+    """Those events of *keys* that are stored, with their *columns*."""
     ids: dict[str, list[str]] = defaultdict(list)
     for source, id_ in keys:
         ids[source].append(id_)
-    yield from ids.items()
-
-
-def _chunks(ids: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    for start in range(0, len(ids), _CHUNK):
-        values = {f"id{index}": id_ for index, id_ in enumerate(ids[start : start + _CHUNK])}
-        yield ", ".join(f":{name}" for name in values), values
+    for source, wanted in ids.items():
+        for start in range(0, len(wanted), _CHUNK):
+            values = {f"id{index}": id_ for index, id_ in enumerate(wanted[start : start + _CHUNK])}
+            names = ", ".join(f":{name}" for name in values)
+            for id_, *row in tx.rows.all(
+                f"SELECT id, {columns} FROM {table} "  # noqa: S608 (our own names)
+                f"WHERE org_id = :org AND source = :source AND id IN ({names})",
+                org=tx.organization,
+                source=source,
+                **values,
+            ):
+                yield (source, id_), tuple(row)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
 from orgtui.domain.errors import AlreadyThere, NotFound
 from orgtui.domain.months import micros
 from orgtui.domain.text import block, clean, name
@@ -37,9 +35,10 @@ def set_inventory(tx: Write, workspace: str, inventory: contract.Inventory) -> c
     """Replace the workflows and agents of a workspace."""
     if not tx.session.get(Workspace, (tx.organization, workspace)):
         raise NotFound("There is no such workspace.")
-    whose = {"org": tx.organization, "workspace": workspace}
-    tx.session.connection().execute(
-        text("DELETE FROM inventory WHERE org_id = :org AND workspace_id = :workspace"), whose
+    tx.rows.run(
+        "DELETE FROM inventory WHERE org_id = :org AND workspace_id = :workspace",
+        org=tx.organization,
+        workspace=workspace,
     )
     for kind, items in (("workflow", inventory.workflows), ("agent", inventory.agents)):
         tx.session.add_all(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
-from typing import Any
+from decimal import Context, Decimal
+from typing import NamedTuple
 
 from orgtui.domain.errors import Invalid
 from orgtui.domain.money import EXACT, ZERO, Cost, total
@@ -34,18 +34,47 @@ SELECT day, provider, model, funding, currency, calls, failed_calls, input_token
 FROM call_days WHERE org_id = :org AND day BETWEEN :first AND :last ORDER BY day, provider, model
 """
 _FIRST_DAY = """
-SELECT min(day) FROM (SELECT min(day) AS day FROM run_days WHERE org_id = :org
+SELECT min(day) FROM (SELECT min(day) AS day FROM run_days WHERE org_id = :org AND runs > 0
                       UNION ALL SELECT min(day) FROM call_days WHERE org_id = :org) AS days
 """
 _DAY = """
 SELECT coalesce(workflow, workflow_id, ''), outcome, count(*) FROM runs
 WHERE org_id = :org AND day = :day GROUP BY coalesce(workflow, workflow_id, ''), outcome
 """
+# An average has no last digit; these are as many as anybody's calculator shows.
+_AVERAGE = Context(prec=28)
+
+
+class _RunDay(NamedTuple):
+    """A row of `_RUNS`."""
+
+    day: str
+    outcome: str
+    runs: int
+
+
+class _CallDay(NamedTuple):
+    """A row of `_CALLS`; decimals as they are stored."""
+
+    day: str
+    provider: str
+    model: str
+    funding: str
+    currency: str
+    calls: int
+    failed_calls: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    unpriced_calls: int
+    billed: str
+    estimated: str
+    credits: str
 
 
 @dataclass(slots=True)
-class _Calls:
-    """Sums of some calls; decimals are exact."""
+class _Sums:
+    """Sums of some calls; decimals are exact. `unsettled` is how many of the unpriced ones credits should have paid."""
 
     calls: int = 0
     failed: int = 0
@@ -53,22 +82,31 @@ class _Calls:
     output: int = 0
     tokens: int = 0
     unpriced: int = 0
+    unsettled: int = 0
     billed: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     estimated: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     credits: Decimal = ZERO
 
-    def add(self, row: Sequence[Any]) -> None:
-        """Add one roll-up row, as `_CALLS` answers it."""
-        _, _, _, _, currency, calls, failed, input_, output, tokens, unpriced, billed, estimated, credits_ = row
-        self.calls += calls
-        self.failed += failed
-        self.input += input_
-        self.output += output
-        self.tokens += tokens
-        self.unpriced += unpriced
-        self.billed[currency] = EXACT.add(self.billed[currency], Decimal(billed))
-        self.estimated[currency] = EXACT.add(self.estimated[currency], Decimal(estimated))
-        self.credits = EXACT.add(self.credits, Decimal(credits_))
+    @classmethod
+    def of(cls, rows: Iterable[_CallDay]) -> _Sums:
+        """The sums of all *rows*."""
+        sums = cls()
+        for row in rows:
+            sums.add(row)
+        return sums
+
+    def add(self, row: _CallDay) -> None:
+        """Add one row."""
+        self.calls += row.calls
+        self.failed += row.failed_calls
+        self.input += row.input_tokens
+        self.output += row.output_tokens
+        self.tokens += row.total_tokens
+        self.unpriced += row.unpriced_calls
+        self.unsettled += row.unpriced_calls if row.funding == Funding.CREDITS else 0
+        self.billed[row.currency] = EXACT.add(self.billed[row.currency], Decimal(row.billed))
+        self.estimated[row.currency] = EXACT.add(self.estimated[row.currency], Decimal(row.estimated))
+        self.credits = EXACT.add(self.credits, Decimal(row.credits))
 
     def cost(self) -> Cost | None:
         """Billed and estimated together where one currency says it all; None when it is unpriced."""
@@ -78,13 +116,18 @@ class _Calls:
         ((currency, amount),) = sums.items()
         return Cost(amount, currency)
 
+    def estimate(self) -> Cost | None:
+        """The estimated part of `cost`, None when there is none."""
+        cost = self.cost()
+        return Cost(self.estimated[cost.currency], cost.currency) if cost and self.estimated[cost.currency] else None
+
     def provider_cost(self) -> tuple[ProviderCost, ...]:
         """One row per currency."""
         return tuple(ProviderCost(code, self.billed[code], self.estimated[code]) for code in sorted(self.billed))
 
     def paid(self, currency: str) -> Cost | None:
-        """Credits used; None when nothing of it has a price."""
-        return None if self.unpriced and not self.credits else Cost(self.credits, currency)
+        """Credits used; None when nothing that credits pay for has a price."""
+        return None if self.unsettled and not self.credits else Cost(self.credits, currency)
 
 
 def month(tx: Read, month: str | None) -> UsageMonth:
@@ -96,31 +139,33 @@ def month(tx: Read, month: str | None) -> UsageMonth:
         raise AssertionError("an organization without its row")
     timezone, currency, created = settings
     today = local_day(tx.now, zone(timezone))
-    wanted = Month.parse(month) if month else Month.of(today)
-    if wanted > Month.of(today):
-        raise Invalid(f"{wanted.title} has not begun; the latest month is {Month.of(today)}.", field="month")
+    latest = Month.of(today)
+    wanted = Month.parse(month) if month else latest
+    if wanted > latest:
+        raise Invalid(f"{wanted.title} has not begun; the latest month is {latest}.", field="month")
+    before = wanted.shift(-1)
     runs, calls = _runs(tx, wanted), _calls(tx, wanted)
-    all_calls = _sum(calls)
-    elapsed = today.day if wanted == Month.of(today) else wanted.length
-    spend = all_calls.paid(currency) if calls else None
+    sums = _Sums.of(calls)
+    elapsed = today.day if wanted == latest else wanted.length
+    spend = sums.paid(currency) if calls else None
     return UsageMonth(
         month=str(wanted),
         timezone=timezone,
         earliest=str(min(_earliest(tx, created, timezone), wanted)),
-        latest=str(Month.of(today)),
+        latest=str(latest),
         elapsed_days=elapsed,
         figures=_figures(runs, calls, currency),
-        previous=_figures(_runs(tx, wanted.shift(-1)), _calls(tx, wanted.shift(-1)), currency),
+        previous=_figures(_runs(tx, before), _calls(tx, before), currency),
         daily_executions=_daily(wanted, runs),
         monthly_spend=spend,
-        models_used=len({(row[1], row[2]) for row in calls}),
-        daily_average=Cost(EXACT.divide(spend.amount, Decimal(elapsed)), currency) if spend else None,
+        models_used=len({(row.provider, row.model) for row in calls}),
+        daily_average=Cost(_AVERAGE.divide(spend.amount, Decimal(elapsed)), currency) if spend else None,
         daily_spending=_spending(calls, currency),
         breakdown_by_model=_breakdown(calls, currency),
-        provider_cost=all_calls.provider_cost(),
-        own_key_cost=_sum(row for row in calls if row[3] == Funding.OWN_KEY).provider_cost(),
+        provider_cost=sums.provider_cost(),
+        own_key_cost=_Sums.of(row for row in calls if row.funding == Funding.OWN_KEY).provider_cost(),
         not_counted=_not_counted(runs),
-        unpriced_calls=all_calls.unpriced,
+        unpriced_calls=sums.unpriced,
     )
 
 
@@ -133,26 +178,20 @@ def day(tx: Read, day: date) -> list[WorkflowRuns]:
     return sorted(rows, key=lambda row: (-row.success - row.error - row.not_counted, row.workflow))
 
 
-def _runs(tx: Read, month: Month) -> list[tuple[str, str, int]]:
-    rows = tx.rows.all(_RUNS, org=tx.organization, first=month.first.isoformat(), last=month.last.isoformat())
-    return [(day, outcome, int(runs)) for day, outcome, runs in rows if runs]
+def _runs(tx: Read, month: Month) -> list[_RunDay]:
+    rows = tx.rows.all(_RUNS, org=tx.organization, first=f"{month}-01", last=f"{month}-31")
+    return [_RunDay(day, outcome, int(runs)) for day, outcome, runs in rows if runs]
 
 
-def _calls(tx: Read, month: Month) -> list[tuple[Any, ...]]:
-    return tx.rows.all(_CALLS, org=tx.organization, first=month.first.isoformat(), last=month.last.isoformat())
+def _calls(tx: Read, month: Month) -> list[_CallDay]:
+    rows = tx.rows.all(_CALLS, org=tx.organization, first=f"{month}-01", last=f"{month}-31")
+    return [_CallDay._make(row) for row in rows]
 
 
-def _sum(rows: Iterable[Sequence[Any]]) -> _Calls:
-    result = _Calls()
-    for row in rows:
-        result.add(row)
-    return result
-
-
-def _figures(runs: list[tuple[str, str, int]], calls: list[tuple[Any, ...]], currency: str) -> Figures:
-    success = sum(count for _, word, count in runs if word == SUCCESS)
-    counted = sum(count for _, word, count in runs if is_counted(word))
-    sums = _sum(calls)
+def _figures(runs: list[_RunDay], calls: list[_CallDay], currency: str) -> Figures:
+    success = sum(row.runs for row in runs if row.outcome == SUCCESS)
+    counted = sum(row.runs for row in runs if is_counted(row.outcome))
+    sums = _Sums.of(calls)
     return Figures(
         total_runs=counted if runs else None,
         success_rate=success / counted if counted else None,
@@ -161,30 +200,30 @@ def _figures(runs: list[tuple[str, str, int]], calls: list[tuple[Any, ...]], cur
     )
 
 
-def _daily(month: Month, runs: list[tuple[str, str, int]]) -> tuple[DayExecutions, ...]:
-    counts = {(day, word): count for day, word, count in runs}
+def _daily(month: Month, runs: list[_RunDay]) -> tuple[DayExecutions, ...]:
+    counts = {(row.day, row.outcome): row.runs for row in runs}
     return tuple(
         DayExecutions(day, counts.get((day.isoformat(), SUCCESS), 0), counts.get((day.isoformat(), ERROR), 0))
         for day in month.days
     )
 
 
-def _spending(calls: list[tuple[Any, ...]], currency: str) -> tuple[DaySpending, ...]:
-    cells: dict[tuple[str, str, str], _Calls] = defaultdict(_Calls)
+def _spending(calls: list[_CallDay], currency: str) -> tuple[DaySpending, ...]:
+    cells: dict[tuple[str, str, str], _Sums] = defaultdict(_Sums)
     for row in calls:
-        cells[row[0], row[1], row[2]].add(row)
+        cells[row.day, row.provider, row.model].add(row)
     return tuple(
         DaySpending(date.fromisoformat(day), provider or None, model, sums.cost(), sums.paid(currency))
         for (day, provider, model), sums in cells.items()
     )
 
 
-def _breakdown(calls: list[tuple[Any, ...]], currency: str) -> tuple[ModelUsage, ...]:
-    models: dict[tuple[str, str], _Calls] = defaultdict(_Calls)
+def _breakdown(calls: list[_CallDay], currency: str) -> tuple[ModelUsage, ...]:
+    models: dict[tuple[str, str], _Sums] = defaultdict(_Sums)
     for row in calls:
-        models[row[1], row[2]].add(row)
+        models[row.provider, row.model].add(row)
 
-    def rank(item: tuple[tuple[str, str], _Calls]) -> tuple[Decimal, Decimal, int, tuple[str, str]]:
+    def rank(item: tuple[tuple[str, str], _Sums]) -> tuple[Decimal, Decimal, int, tuple[str, str]]:
         key, sums = item
         return -sums.credits, -total((*sums.billed.values(), *sums.estimated.values())), -sums.tokens, key
 
@@ -200,20 +239,21 @@ def _breakdown(calls: list[tuple[Any, ...]], currency: str) -> tuple[ModelUsage,
             cost=sums.cost(),
             credits=sums.paid(currency),
             unpriced_calls=sums.unpriced,
+            estimated=sums.estimate(),
         )
         for (provider, model), sums in sorted(models.items(), key=rank)
     )
 
 
-def _not_counted(runs: list[tuple[str, str, int]]) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for _, word, count in runs:
-        if not is_counted(word):
-            counts[word] += count
+def _not_counted(runs: list[_RunDay]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for row in runs:
+        if not is_counted(row.outcome):
+            counts[row.outcome] += row.runs
     return dict(sorted(counts.items()))
 
 
 def _earliest(tx: Read, created: int, timezone: str) -> Month:
-    first = tx.rows.value(_FIRST_DAY, org=tx.organization)
     born = Month.of(local_day(instant(created), zone(timezone)))
+    first = tx.rows.value(_FIRST_DAY, org=tx.organization)
     return min(born, Month.of(date.fromisoformat(first))) if first else born

@@ -17,4 +17,7 @@ FROM workspaces w WHERE w.org_id = :org AND w.archived_at IS NULL ORDER BY w.nam
 
 def cards(tx: Read) -> list[Workspace]:
     """Active workspaces by name."""
-    return [Workspace(*row[:5], instant(row[5])) for row in tx.rows.all(_CARDS, org=tx.organization)]
+    return [
+        Workspace(id_, name, description, workflows, agents, instant(created))
+        for id_, name, description, workflows, agents, created in tx.rows.all(_CARDS, org=tx.organization)
+    ]
