@@ -27,9 +27,16 @@ class Settings:
     @property
     def path(self) -> Path:
         """The database file of an sqlite:/// store; raises Invalid for any other URL."""
-        if not self.store.startswith(_SQLITE) or len(self.store) == len(_SQLITE):
-            raise Invalid(f"“{self.store}” is not a store this version opens; write sqlite:///PATH.", field="store")
-        return Path(self.store.removeprefix(_SQLITE)).expanduser()
+        scheme, found, rest = self.store.partition("://")
+        path = rest.removeprefix("/")
+        if scheme != "sqlite" or path in ("", rest) or "\0" in path:
+            # Not the whole URL: others than SQLite's carry a password.
+            said = f"{scheme}://…" if found else scheme
+            raise Invalid(f"“{said}” is not a store this version opens; write sqlite:///PATH.", field="store")
+        try:
+            return Path(path).expanduser()
+        except RuntimeError as error:
+            raise Invalid(f"“{path}” names a home directory that does not exist.", field="store") from error
 
 
 def config_path() -> Path:

@@ -105,7 +105,8 @@ class TerminalDriver(LinuxDriver):
         self.entered = False
 
     def disable_input(self) -> None:
-        os.write(self._pull, _WAKE)
+        if self._key_thread and self._key_thread.is_alive():
+            os.write(self._pull, _WAKE)
         super().disable_input()
 
     def run_input_thread(self) -> None:
@@ -115,13 +116,14 @@ class TerminalDriver(LinuxDriver):
         poll = select.poll()
         poll.register(self.fileno, select.POLLIN)
         poll.register(self._bell, select.POLLIN)
-        while not self.exit_event.is_set():
+        while True:
             for descriptor, _ in poll.poll(None if parser._timeout_time is None else _ESCAPE_PATIENCE):
                 data = os.read(descriptor, 4096)
-                if descriptor == self.fileno:
-                    if not data:
-                        raise OSError("the terminal is gone")
-                    self._pass_on(parser.feed(decode(data)))
+                if descriptor == self._bell:
+                    return
+                if not data:
+                    raise OSError("the terminal is gone")
+                self._pass_on(parser.feed(decode(data)))
             self._pass_on(parser.tick())
 
     def _pass_on(self, messages: Iterable[Message]) -> None:

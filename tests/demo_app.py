@@ -40,6 +40,7 @@ class Demo(SafeApp[None]):
         Binding("b", "block"),
         Binding("c", "copy"),
         Binding("f", "flood"),
+        Binding("escape", "escape"),
     ]
 
     def __init__(self) -> None:
@@ -64,6 +65,9 @@ class Demo(SafeApp[None]):
     def action_linger(self) -> None:
         self.run_worker(lambda: time.sleep(30), thread=True, exit_on_error=False)
         self.set_timer(0.1, lambda: self.exit(return_code=7))
+
+    def action_escape(self) -> None:
+        self.exit(return_code=9)
 
     def action_block(self) -> None:
         time.sleep(30)

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from orgtui import __version__
@@ -65,6 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run a parsed command and answer its exit code."""
     from orgtui.cli.output import report
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A character that the terminal's encoding lacks is no reason to end.
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = int(arguments.run(arguments) or 0)
         # Here, where what goes wrong can still be told.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -46,23 +47,13 @@ def jsonable(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
-    _put(json.dumps(jsonable(value), ensure_ascii=False, indent=2), sys.stdout)
-
-
-def _put(text: str, out: TextIO) -> None:
-    """JSON as it reads best; all in ASCII where the terminal or its encoding could not take it otherwise."""
-    try:
-        text.encode(out.encoding or "utf-8")
-    except UnicodeEncodeError:
-        harmless = False
-    else:
-        harmless = not DANGEROUS.search(text.replace("\n", ""))
-    print(text if harmless else json.dumps(json.loads(text), indent=2), file=out)  # noqa: T201
+    readable = (sys.stdout.encoding or "").lower() == "utf-8"
+    print(json.dumps(jsonable(value), ensure_ascii=not readable, indent=2))
 
 
 def say(line: str = "") -> None:
     """A line for people on stdout, cleaned."""
-    print("\n".join(clean(part) for part in line.split("\n")))  # noqa: T201
+    print("\n".join(clean(part) for part in line.split("\n")))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
@@ -74,21 +65,22 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequen
             cell.rjust(width) if index in right else cell.ljust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        print("  ".join(parts).rstrip())  # noqa: T201
+        print("  ".join(parts).rstrip())
 
 
 def report(error: OrgtuiError, *, as_json: bool) -> int:
     """The error on stderr, and its exit code."""
     if as_json:
         problem = {"type": f"orgtui:{error.code}", "title": error.code, "status": error.status, "detail": error.message}
-        print(json.dumps(problem | jsonable(error.details)), file=sys.stderr)  # noqa: T201
+        print(json.dumps(problem | jsonable(error.details)), file=sys.stderr)
     else:
-        print(f"orgtui: {clean(error.message)}", file=sys.stderr)  # noqa: T201
+        print(f"orgtui: {clean(error.message)}", file=sys.stderr)
     return error.exit_code
 
 
-def ask(arguments: argparse.Namespace, question: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
-    """Open the store that the arguments name, ask it, close it."""
+@contextmanager
+def opened(arguments: argparse.Namespace) -> Iterator[tuple[Store, Callable[[Coroutine[Any, Any, T]], T]]]:
+    """The store that the arguments name, and what waits for one of its answers."""
     import asyncio
     import os
 
@@ -99,6 +91,13 @@ def ask(arguments: argparse.Namespace, question: Callable[[Store], Coroutine[Any
     settings = load(store=arguments.store, actor=arguments.actor, environ=os.environ)
     opened = open_store(settings, system_ambient())
     try:
-        return asyncio.run(question(opened.store))
+        with asyncio.Runner() as runner:
+            yield opened.store, runner.run
     finally:
         opened.close()
+
+
+def ask(arguments: argparse.Namespace, question: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+    """Open the store, ask it, close it."""
+    with opened(arguments) as (store, wait):
+        return wait(question(store))

@@ -30,16 +30,23 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     demo.add_argument("--section", choices=SECTIONS, default="general", help="the section to open first")
     demo.add_argument("--slow", type=_seconds, default=0.0, metavar="SECONDS", help="answer that much later")
     demo.add_argument(
-        "--fail", action="append", default=[], metavar="OPERATION", help="let it fail: usage.month, general.save, team"
+        "--fail",
+        action="append",
+        default=[],
+        metavar="OPERATION",
+        help="let it fail: usage.month, team, general:forbidden",
     )
     demo.set_defaults(demo=True)
 
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"“{text}” is not a date; write YYYY-MM-DD") from None
+    if not 2000 <= day.year < 2100:
+        raise argparse.ArgumentTypeError(f"“{text}” is too far away; take a day from 2000 to 2099")
+    return day
 
 
 def _seconds(text: str) -> float:
@@ -70,7 +77,8 @@ def _init(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"organization": organization, "store": f"sqlite:///{target.path}"})
     else:
-        say(f"{arguments.name} is ready at {target.path}. Open it: orgtui")
+        store = f" --store {arguments.store}" if arguments.store else ""
+        say(f"{arguments.name} is ready at {target.path}. Open it: orgtui{store}")
     return 0
 
 
@@ -78,7 +86,8 @@ def checked_faults(names: list[str]) -> frozenset[str]:
     """The operations of `--fail`; raises Invalid for one that does not exist."""
     from orgtui.store.faults import operation_ids
 
-    known = {*operation_ids(), *(name.partition(".")[0] for name in operation_ids())}
+    operations = operation_ids()
+    known = {*operations, *(name.partition(".")[0] for name in operations)}
     for name in names:
         if name.removesuffix(":forbidden") not in known:
             raise Invalid(f"There is no operation “{name}”. Known: {', '.join(sorted(known))}.")

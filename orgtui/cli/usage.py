@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, TextIO
 
-from orgtui.cli.output import ask, jsonable, print_json, say, table
+from orgtui.cli.output import ask, jsonable, opened, print_json, say, table
 from orgtui.domain import figures
+from orgtui.domain.money import Cost
 from orgtui.domain.providers import display_name
 from orgtui.domain.text import clean, csv_cell
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
-from orgtui.store.contract.usage import UsageBatch, UsageMonth
+from orgtui.store.contract.usage import DayExecutions, DaySpending, ModelUsage, Recorded, UsageBatch, UsageMonth
 
 BATCH = 2_000
+_COSTS = ("cost", "credits", "estimated")
 _SHOWN = 20
 
 
@@ -106,16 +109,25 @@ def _show(arguments: argparse.Namespace) -> None:
                     f"{row.calls:,}",
                     f"{row.total_tokens:,}",
                     figures.cost(row.credits),
-                    figures.cost(row.cost) if row.cost else "unpriced",
+                    _cost(row),
                 )
                 for row in month.breakdown_by_model
             ],
             right=(2, 3, 4, 5),
         )
+    for cost in month.provider_cost:
+        billed, estimated = Cost(cost.billed, cost.currency), Cost(cost.estimated, cost.currency)
+        say(f"Providers: {billed} billed" + (f", {estimated} estimated from list prices (~)" if cost.estimated else ""))
+
+
+def _cost(row: ModelUsage) -> str:
+    if row.cost is None:
+        return "unpriced" if row.unpriced_calls else figures.NONE
+    return f"~{row.cost}" if row.estimated else str(row.cost)
 
 
 def _money(name: str, cost: dict[str, str] | None) -> dict[str, str | None]:
-    return {name: cost and cost["amount"], f"{name}_currency": cost and cost["currency"]}
+    return {name: cost["amount"] if cost else None, f"{name}_currency": cost["currency"] if cost else None}
 
 
 def flat(rows: Iterable[Any]) -> list[dict[str, Any]]:
@@ -124,23 +136,31 @@ def flat(rows: Iterable[Any]) -> list[dict[str, Any]]:
     for row in jsonable(tuple(rows)):
         cells: dict[str, Any] = {}
         for name, value in row.items():
-            cells |= _money(name, value) if name in ("cost", "credits") else {name: value}
+            cells |= _money(name, value) if name in _COSTS else {name: value}
         result.append(cells)
     return result
 
 
-TABLES: dict[str, Callable[[UsageMonth], Iterable[Any]]] = {
-    "daily_executions": lambda month: month.daily_executions,
-    "daily_spending": lambda month: month.daily_spending,
-    "breakdown_by_model": lambda month: month.breakdown_by_model,
+TABLES: dict[str, type[Any]] = {
+    "daily_executions": DayExecutions,
+    "daily_spending": DaySpending,
+    "breakdown_by_model": ModelUsage,
 }
 
 
-def write_csv(rows: list[dict[str, Any]], out: TextIO, *, raw: bool = False) -> None:
-    """The rows with a header; text that a spreadsheet would run gets an apostrophe unless *raw*."""
-    if not rows:
+def header(kind: type[Any]) -> list[str]:
+    """The columns that `flat` makes of rows of a *kind*."""
+    names = (field.name for field in fields(kind))
+    return [cell for name in names for cell in (_money(name, None) if name in _COSTS else (name,))]
+
+
+def write_csv(
+    rows: list[dict[str, Any]], out: TextIO, *, raw: bool = False, columns: Sequence[str] | None = None
+) -> None:
+    """The rows under their header; text that a spreadsheet would run gets an apostrophe unless *raw*."""
+    if not (columns := columns or list(rows[0] if rows else ())):
         return
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _cell(value, raw) for name, value in row.items()})
@@ -153,11 +173,11 @@ def _cell(value: Any, raw: bool) -> Any:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    rows = TABLES[arguments.table](_month(arguments))
+    rows = getattr(_month(arguments), arguments.table)
     if arguments.json:
-        print_json(tuple(rows))
+        print_json(rows)
     else:
-        write_csv(flat(rows), sys.stdout, raw=arguments.raw)
+        write_csv(flat(rows), sys.stdout, raw=arguments.raw, columns=header(TABLES[arguments.table]))
 
 
 @dataclass(slots=True)
@@ -167,7 +187,15 @@ class _Tally:
     updated: int = 0
     skipped: int = 0
     refused: int = 0
+    unpriced: Counter[str] = field(default_factory=Counter)
     reasons: list[str] = field(default_factory=list)
+
+    def add(self, recorded: Recorded) -> None:
+        """Add what became of one batch."""
+        self.new += recorded.new
+        self.known += recorded.known
+        self.updated += recorded.updated
+        self.unpriced.update(recorded.unpriced)
 
 
 def _import(arguments: argparse.Namespace) -> int:
@@ -180,19 +208,17 @@ def _import(arguments: argparse.Namespace) -> int:
     )
     progress = _Progress(sys.stderr)
     items = read(arguments.files, options, stdin=sys.stdin.buffer, progress=progress.at)
-    tally = _Tally()
-
-    async def question(store: Store) -> None:
-        for batch in _batches(items, tally):
-            recorded = await store.usage.record(batch)
-            tally.new += recorded.new
-            tally.known += recorded.known
-            tally.updated += recorded.updated
-
+    tally, complete = _Tally(), False
     try:
-        ask(arguments, question)
+        with opened(arguments) as (store, wait):
+            for batch in _batches(items, tally):
+                tally.add(wait(store.usage.record(batch)))
+        complete = True
     finally:
         progress.done()
+        if not complete and tally.new + tally.updated:
+            kept = f"{tally.new + tally.updated:,} events are imported and kept"
+            print(f"orgtui: not finished; {kept}. Run it again to go on.", file=sys.stderr)
     _tell(tally, arguments.json)
     return 1 if tally.refused else 0
 
@@ -221,18 +247,22 @@ def _batches(items: Iterable[object], tally: _Tally) -> Iterator[UsageBatch]:
 
 
 def _tell(tally: _Tally, as_json: bool) -> None:
+    unpriced = dict(sorted(tally.unpriced.items()))
     if as_json:
         counts = {name: getattr(tally, name) for name in ("new", "known", "updated", "skipped", "refused")}
-        print_json(counts | {"reasons": tally.reasons})
+        print_json(counts | {"unpriced_models": unpriced, "reasons": tally.reasons})
     else:
         parts = [f"{tally.new:,} new", f"{tally.known:,} known already"]
         parts += [f"{tally.updated:,} updated"] if tally.updated else []
         parts += [f"{tally.skipped:,} skipped (no events in them)"] if tally.skipped else []
         say(f"Imported: {', '.join(parts)}, {tally.refused:,} refused.")
+        if unpriced:
+            models = (f"{model} ({calls:,} {'call' if calls == 1 else 'calls'})" for model, calls in unpriced.items())
+            say(f"Unpriced: {', '.join(models)}")
     for reason in tally.reasons:
-        print(f"orgtui: refused {clean(reason)}", file=sys.stderr)  # noqa: T201
+        print(f"orgtui: refused {clean(reason)}", file=sys.stderr)
     if tally.refused > len(tally.reasons):
-        print(f"orgtui: and {tally.refused - len(tally.reasons):,} more refused", file=sys.stderr)  # noqa: T201
+        print(f"orgtui: and {tally.refused - len(tally.reasons):,} more refused", file=sys.stderr)
 
 
 class _Progress:

@@ -18,7 +18,6 @@ from orgtui.domain.errors import Invalid, OrgtuiError, Stale
 from orgtui.domain.months import zone
 from orgtui.domain.roles import Permission, allows, refusal
 from orgtui.screens.section import SectionScreen
-from orgtui.store.contract.general import GeneralChanges, GeneralPage
 from orgtui.themes import Ink
 from orgtui.widgets.canvas import Canvas, fitted
 from orgtui.widgets.field import Field
@@ -29,6 +28,7 @@ from orgtui.widgets.stats_bar import Stat, StatsBar
 
 if TYPE_CHECKING:
     from orgtui.store.contract import Store
+    from orgtui.store.contract.general import GeneralChanges, GeneralPage
 
 STATS = ("Members", "Workspaces", "Created")
 DESCRIPTION_LIMIT = 280
@@ -49,7 +49,7 @@ class _LogoWords(Canvas):
         ]
 
 
-class GeneralScreen(SectionScreen[GeneralPage]):
+class GeneralScreen(SectionScreen["GeneralPage"]):
     """Stats, logo, name, description, and the danger zone."""
 
     SECTION = "general"
@@ -180,6 +180,11 @@ class GeneralScreen(SectionScreen[GeneralPage]):
         """Back to the sidebar, where numbers switch sections."""
         self.query_one("Sidebar").focus()
 
+    def _changes(self) -> GeneralChanges:
+        from orgtui.store.contract.general import GeneralChanges
+
+        return GeneralChanges(seen=self.page.version, **self.unsaved)
+
     def action_save(self) -> None:
         """Save what was changed."""
         if self.page is None:
@@ -187,7 +192,7 @@ class GeneralScreen(SectionScreen[GeneralPage]):
         elif not self.unsaved:
             self.notify("Nothing has changed.")
         else:
-            self.save(GeneralChanges(seen=self.page.version, **self.unsaved))
+            self.save(self._changes())
 
     async def settle_unsaved(self) -> bool:
         """Ask once what is to become of unsaved changes; True when the section may be left."""
@@ -196,7 +201,7 @@ class GeneralScreen(SectionScreen[GeneralPage]):
         what = " and ".join(_WORDS[field] for field in self.unsaved)
         choice = await self.app.push_screen_wait(DiscardDialog(self.title_text, what))
         if choice == "save" and self.page is not None:
-            await self.save(GeneralChanges(seen=self.page.version, **self.unsaved)).wait()
+            await self.save(self._changes()).wait()
         elif choice == "discard" and self.page is not None:
             self.unsaved = {}
             self.show(self.page)

@@ -26,5 +26,4 @@ def faulty(store: Store, *, slow: float = 0.0, fail: frozenset[str] = frozenset(
             raise Forbidden(f"Your role does not allow this ({operation.id} is forbidden on purpose).")
         return await getattr(getattr(store, operation.section), operation.name)(**arguments)
 
-    sections: dict[str, Any] = {name: face(contract, invoke) for name, contract in CONTRACTS.items()}
-    return Store(**sections, label=store.label)
+    return Store(lambda contract: face(contract, invoke), store.label)

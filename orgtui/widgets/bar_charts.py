@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -386,7 +386,7 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One row, from what is already drawn."""
         base, lines = self.visual_style, self._cells()
-        runs = groupby(lines[y] if y < len(lines) else (), key=itemgetter(1))
+        runs = groupby(_flowing(lines[y] if y < len(lines) else ()), key=itemgetter(1))
         segments = [Segment("".join(char for char, _ in run), (base + style).rich_style) for style, run in runs]
         return Strip(segments).adjust_cell_length(self.size.width, base.rich_style)
 
@@ -521,6 +521,14 @@ class SpendingChart(DailyBars[Sequence[Decimal]]):
         return tuple(
             Content.assemble(swatch(ink, rank, 1), (f" {label}", ink.dim)) for rank, label in enumerate(self.labels, 1)
         )
+
+
+def _flowing(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """The cells, blanks in the style before them: a blank shows no ink, and a style less is forty bytes less."""
+    style: Style | None = None
+    for char, own in cells:
+        style = style if char == " " and style and not (own.background or style.background) else own
+        yield char, style
 
 
 def swatch(ink: Ink, rank: int, width: int = 2) -> Content:

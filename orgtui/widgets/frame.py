@@ -11,7 +11,6 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widgets import Input, TextArea
 
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.text import clean
@@ -289,15 +288,12 @@ class Foot(Canvas):
 
     def _hints(self) -> list[tuple[str, str, str]]:
         """Keys, words and action of everything to be shown; bindings of one group become one hint."""
-        typing = isinstance(self.screen.focused, Input | TextArea)
         order = {getattr(binding, "id", None): index for index, binding in enumerate(type(self.screen).BINDINGS)}
         found: dict[str, tuple[list[str], str, str]] = {}
         bindings = self.screen.active_bindings.values()
         for active in sorted(bindings, key=lambda active: order.get(active.binding.id, -1)):
             binding = active.binding
             if not binding.show or not active.enabled:
-                continue
-            if typing and len(binding.key) == 1 or (typing and binding.key in PRINTABLE):
                 continue
             group = binding.group.description if binding.group else binding.action
             display = self.app.get_key_display(binding)
@@ -321,8 +317,6 @@ class Foot(Canvas):
             if start <= event.x < end:
                 await self.screen.run_action(action)
 
-
-PRINTABLE = {"slash", "question_mark", "left_square_bracket", "right_square_bracket", "full_stop", "comma", "space"}
 
 
 class TooSmall(Canvas):

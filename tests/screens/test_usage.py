@@ -261,7 +261,7 @@ async def export(pilot: Drive, target: Path) -> None:
     await sees(pilot, "rows, as .csv or .json")
     await typed(pilot, str(target))
     await pilot.press("enter")
-    await sees(pilot, f"to {target}")
+    await until(pilot, lambda: any(f"to {target}." in toast for toast in toasts(pilot)))
 
 
 def test_the_export_is_that_of_the_command_line(

@@ -606,7 +606,7 @@ async def test_labels_make_room_for_the_selected_day(selected: int | None, lengt
     chart = RunsChart()
     async with shown(chart, 72, days=month({1: (90, 0)}, length), selected=selected):
         assert rows(chart)[-1].split() == labels.split()
-        bold = {segment.text for segment in chart.render_line(11) if segment.style.bold}
+        bold = {segment.text.strip() for segment in chart.render_line(11) if segment.style.bold}
         assert bold == ({str(selected + 1)} if selected is not None and selected < length else set())
         marks = [(x, cell[1]) for x, cell in enumerate(cells(chart, 10)) if cell[0] == "━"]
         assert marks == ([(5 + 2 * selected, DARK["accent"])] if bold and selected is not None else [])

@@ -2,24 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from orgtui.store.contract.api_keys import ApiKeys
-from orgtui.store.contract.general import General
-from orgtui.store.contract.team import Team
-from orgtui.store.contract.usage import Usage
-from orgtui.store.contract.workspaces import Workspaces
+if TYPE_CHECKING:
+    from orgtui.store.contract.api_keys import ApiKeys
+    from orgtui.store.contract.general import General
+    from orgtui.store.contract.team import Team
+    from orgtui.store.contract.usage import Usage
+    from orgtui.store.contract.workspaces import Workspaces
 
-CONTRACTS = {"general": General, "team": Team, "usage": Usage, "api_keys": ApiKeys, "workspaces": Workspaces}
+
+class _Contracts(Mapping[str, type[Any]]):
+    """The contracts by section, each imported when it is first asked for: the first screen needs one of them."""
+
+    _names = {"general": "General", "team": "Team", "usage": "Usage", "api_keys": "ApiKeys", "workspaces": "Workspaces"}
+
+    def __getitem__(self, section: str) -> type[Any]:
+        contract: type[Any] = getattr(import_module(f"{__name__}.{section}"), self._names[section])
+        return contract
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
-@dataclass(frozen=True, slots=True)
+CONTRACTS = _Contracts()
+
+
 class Store:
-    """The sections of an organization, whatever keeps them. `label` is what the footer calls it."""
+    """The sections of an organization, whatever keeps them: *make* derives a contract's face when it is first used.
 
-    general: General
-    team: Team
-    usage: Usage
-    api_keys: ApiKeys
-    workspaces: Workspaces
-    label: str = "local"
+    `label` is what the footer calls it.
+    """
+
+    def __init__(self, make: Callable[[type[Any]], Any], label: str = "local") -> None:
+        self._make, self.label = make, label
+
+    @cached_property
+    def general(self) -> General:
+        """Identity of the organization."""
+        section: General = self._make(CONTRACTS["general"])
+        return section
+
+    @cached_property
+    def team(self) -> Team:
+        """Members and invitations."""
+        section: Team = self._make(CONTRACTS["team"])
+        return section
+
+    @cached_property
+    def usage(self) -> Usage:
+        """Runs, tokens and cost."""
+        section: Usage = self._make(CONTRACTS["usage"])
+        return section
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """Keys of the five providers."""
+        section: ApiKeys = self._make(CONTRACTS["api_keys"])
+        return section
+
+    @cached_property
+    def workspaces(self) -> Workspaces:
+        """The organization's workspaces."""
+        section: Workspaces = self._make(CONTRACTS["workspaces"])
+        return section

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import AlreadyThere, Invalid
@@ -35,63 +36,69 @@ def found(database: SqliteDatabase, founding: Founding, ambient: Ambient) -> str
     """Make the organization and answer its id; raises AlreadyThere, Invalid, StoreRefused."""
     checked = _checked(founding)
     database.create()
-    if schema.revision_of(database) is None:
-        schema.make(database)
-    else:
-        schema.ensure(database, ambient.now())
+    try:
+        if schema.revision_of(database) is None:
+            schema.make(database)
+        else:
+            schema.ensure(database, ambient.now())
+        with database.writing() as session:
+            if taken := session.connection().exec_driver_sql("SELECT name FROM organizations LIMIT 1").first():
+                raise AlreadyThere(f"{database.path} already holds the organization {taken[0]}.")
+            organization, *rest = _rows(checked, ambient)
+            session.add(organization)
+            session.flush()
+            session.add_all(rest)
+            return str(organization.id)
+    finally:
+        database.close()
+
+
+def _rows(founding: Founding, ambient: Ambient) -> list[Any]:
     from orgtui.store.sql.tables import AuditRow, Member, Organization, Workspace
 
-    with database.writing() as session:
-        if taken := session.connection().exec_driver_sql("SELECT name FROM organizations LIMIT 1").first():
-            raise AlreadyThere(f"{database.path} already holds the organization {taken[0]}.")
-        now, organization = micros(ambient.now()), ambient.new_id("org")
-        session.add(
-            Organization(
-                id=organization,
-                name=checked.name,
-                timezone=checked.timezone,
-                currency=checked.currency,
-                plan=checked.plan,
-                credit_rate=CREDIT_RATE,
+    now, organization = micros(ambient.now()), ambient.new_id("org")
+    rows: list[Any] = [
+        Organization(
+            id=organization,
+            name=founding.name,
+            timezone=founding.timezone,
+            currency=founding.currency,
+            plan=founding.plan,
+            credit_rate=CREDIT_RATE,
+            created_at=now,
+        ),
+        Member(
+            org_id=organization,
+            id=ambient.new_id("mem"),
+            email=founding.owner,
+            email_key=founding.owner.casefold(),
+            name=founding.owner_name or founding.owner.partition("@")[0],
+            role=Role.OWNER.value,
+            joined_at=now,
+        ),
+        AuditRow(
+            org_id=organization,
+            seq=1,
+            at=now,
+            actor=founding.owner,
+            role=Role.OWNER.value,
+            operation="organization.found",
+            subject=organization,
+            before="null",
+            after=json.dumps({"name": founding.name, "owner": founding.owner}, ensure_ascii=False),
+        ),
+    ]
+    if founding.workspace:
+        rows.append(
+            Workspace(
+                org_id=organization,
+                id=ambient.new_id("ws"),
+                name=founding.workspace,
+                name_key=founding.workspace.casefold(),
                 created_at=now,
             )
         )
-        session.flush()
-        session.add(
-            Member(
-                org_id=organization,
-                id=ambient.new_id("mem"),
-                email=checked.owner,
-                email_key=checked.owner.casefold(),
-                name=checked.owner_name or checked.owner.partition("@")[0],
-                role=Role.OWNER.value,
-                joined_at=now,
-            )
-        )
-        if checked.workspace:
-            session.add(
-                Workspace(
-                    org_id=organization,
-                    id=ambient.new_id("ws"),
-                    name=checked.workspace,
-                    name_key=checked.workspace.casefold(),
-                    created_at=now,
-                )
-            )
-        session.add(
-            AuditRow(
-                org_id=organization,
-                seq=1,
-                at=now,
-                actor=checked.owner,
-                role=Role.OWNER.value,
-                operation="organization.found",
-                subject=organization,
-                before="null",
-                after=json.dumps({"name": checked.name, "owner": checked.owner}, ensure_ascii=False),
-            )
-        )
-    return organization
+    return rows
 
 
 def _checked(founding: Founding) -> Founding:

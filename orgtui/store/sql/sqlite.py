@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -70,14 +71,14 @@ class SqliteDatabase:
     def reading(self) -> Iterator[Rows]:
         """Rows of one consistent moment."""
         with self._told(), self._read_lock:
-            if self._reads is None:
-                self._reads = self._open_for_reading()
-            connection = self._reads
+            connection = self._reads or self._open_for_reading()
             try:
                 connection.execute("BEGIN")
                 yield Rows(connection)
             finally:
                 connection.rollback()
+                if connection is not self._reads:
+                    connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -145,13 +146,18 @@ class SqliteDatabase:
         return connection
 
     def _open_for_reading(self) -> sqlite3.Connection:
-        """A connection; on a read-only disk one without the log, which SQLite would have to write beside the file."""
+        """The connection for all reads; on a read-only disk one for a single read.
+
+        There SQLite cannot make the log's index beside the file, and can do without only where it takes the file for
+        immutable. Another mount of the same disk may still be written to: so not for longer than a read.
+        """
         try:
-            return self._connect()
+            self._reads = self._connect()
         except sqlite3.OperationalError:
             if _writable(self.path.parent) or self._log_waits():
                 raise
             return self._connect(immutable=True)
+        return self._reads
 
     def _log_waits(self) -> bool:
         """Whether committed changes stand in the log and not yet in the file."""
@@ -190,13 +196,26 @@ class SqliteDatabase:
 
         @event.listens_for(engine, "connect")
         def set_wal(connection: Any, _record: Any) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")
+            self._set_wal(connection)
 
         @event.listens_for(engine, "begin")
         def begin_immediate(connection: Any) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         return engine
+
+    def _set_wal(self, connection: sqlite3.Connection) -> None:
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                # For this one statement SQLite does not wait itself: of two at once, one is turned away.
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     @contextmanager
     def _told(self) -> Iterator[None]:

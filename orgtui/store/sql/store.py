@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from orgtui.domain.ambient import Ambient
-from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
 from orgtui.store.sql import schema
 from orgtui.store.sql.rows import Rows
@@ -61,8 +61,7 @@ def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient
         writes.shutdown(wait=True)
         database.close()
 
-    sections: dict[str, Any] = {name: face(contract, invoke) for name, contract in CONTRACTS.items()}
-    return SqlStore(Store(**sections, label=database.label), close)
+    return SqlStore(Store(lambda contract: face(contract, invoke), database.label), close)
 
 
 def _find(rows: Rows, database: SqliteDatabase) -> tuple[str, str]:

@@ -1,0 +1,95 @@
+"""Valid arguments for every operation there is; whoever declares one adds its line here."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from PIL import Image
+
+from orgtui.domain.usage import Call, Funding, Run
+from orgtui.store.contract import Store
+from orgtui.store.contract.api_keys import NewKey
+from orgtui.store.contract.general import GeneralChanges
+from orgtui.store.contract.team import NewInvitation
+from orgtui.store.contract.usage import UsageBatch
+from orgtui.store.contract.workspaces import Inventory, NewWorkspace
+from tests.contract.conftest import ADMIN, join
+
+WHEN = datetime(2026, 11, 5, 12, tzinfo=UTC)
+
+
+def png(colour: str = "teal") -> bytes:
+    """A small logo."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+RUN = Run(source="n8n", id="1", status="success", mode="webhook", started_at=WHEN, workflow="Invoice intake")
+CALL = Call(
+    source="litellm",
+    id="1",
+    at=WHEN,
+    provider="openai",
+    model="gpt-4o",
+    input_tokens=1_000,
+    output_tokens=100,
+    total_tokens=1_100,
+    billed=Decimal("0.00350000000000000000001"),
+    funding=Funding.CREDITS,
+    workspace="Default",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What arguments speak of: a workspace that is there, an invitation that is open, the version on the screen."""
+
+    workspace: str
+    code: str
+    version: int
+
+
+async def people(store: Store) -> World:
+    """An admin beside the owner, and things to work on."""
+    await join(store, ADMIN, "Grace Hopper")
+    await store.usage.record(UsageBatch(runs=(RUN,), calls=(CALL,)))
+    invitation = await store.team.invite(NewInvitation(email="linus@acme.example"))
+    (workspace,) = await store.workspaces.cards()
+    return World(workspace.id, invitation.code, (await store.general.show()).version)
+
+
+VALID: dict[str, Callable[[World], dict[str, Any]]] = {
+    "general.overview": lambda _: {},
+    "general.revision": lambda _: {},
+    "general.show": lambda _: {},
+    "general.save": lambda world: {"changes": GeneralChanges(seen=world.version, name="Acme Café")},
+    "general.set_logo": lambda _: {"image": png()},
+    "general.delete": lambda _: {"confirm": "Acme"},
+    "team.members": lambda _: {},
+    "team.invite": lambda _: {"invitation": NewInvitation(email="new@acme.example")},
+    "team.join": lambda world: {"code": world.code, "name": "Linus"},
+    "usage.month": lambda _: {"month": "2026-11"},
+    "usage.day": lambda _: {"day": date(2026, 11, 5)},
+    "usage.record": lambda _: {"batch": UsageBatch(runs=(RUN,), calls=(CALL, another(CALL)))},
+    "api_keys.keys": lambda _: {},
+    "api_keys.add": lambda _: {
+        "key": NewKey(id="key_1", provider="openai", hint="sk-…wxyz", fingerprint="f", sealed="v1.sealed")
+    },
+    "workspaces.cards": lambda _: {},
+    "workspaces.create": lambda _: {"workspace": NewWorkspace(name="Staging", description="Rehearsal")},
+    "workspaces.set_inventory": lambda world: {
+        "workspace": world.workspace,
+        "inventory": Inventory(workflows={"w1": "Invoice intake"}, agents={"a1": "Clerk"}),
+    },
+}
+
+
+def another(call: Call) -> Call:
+    """The same call under another id, and without a price."""
+    return Call(source=call.source, id=f"{call.id}-again", at=call.at, model="acme-internal-7b", total_tokens=7)

@@ -1,0 +1,175 @@
+"""Every operation by walking the contract: who may, what one write leaves, and what the same write leaves twice."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, get_type_hints
+
+import pytest
+from pydantic import TypeAdapter
+
+from orgtui.domain.errors import Forbidden, KeyReused, NotFound
+from orgtui.domain.roles import Role, allows
+from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract.api_keys import NewKey
+from orgtui.store.contract.general import GeneralChanges
+from orgtui.store.contract.operation import Operation, idempotency_key, operations
+from orgtui.store.contract.team import NewInvitation
+from orgtui.store.contract.usage import UsageBatch
+from orgtui.store.contract.workspaces import Inventory, NewWorkspace
+from tests.conftest import OWNER
+from tests.contract.arguments import CALL, RUN, VALID, World, people
+from tests.contract.backends import Backend, everything
+from tests.contract.conftest import ADMIN, STRANGER, wait
+
+EVERY = [declared for contract in CONTRACTS.values() for declared in operations(contract).values()]
+WRITES = [declared for declared in EVERY if declared.writes]
+ACTORS = {"owner": OWNER, "admin": ADMIN, "stranger": STRANGER}
+
+
+def named(declared: object) -> str:
+    return declared.id if isinstance(declared, Operation) else str(declared)
+
+
+async def call(store: Store, declared: Operation, arguments: dict[str, Any]) -> Any:
+    return await getattr(getattr(store, declared.section), declared.name)(**arguments)
+
+
+def arguments_of(declared: Operation, world: World) -> dict[str, Any]:
+    return VALID[declared.id](world)
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return wait(people(store))
+
+
+def test_every_operation_has_valid_arguments_and_nothing_else_has() -> None:
+    assert sorted(VALID) == sorted(declared.id for declared in EVERY)
+
+
+def test_no_two_operations_share_verb_and_path() -> None:
+    assert len({(declared.verb, declared.path) for declared in EVERY}) == len(EVERY)
+
+
+@pytest.mark.parametrize("declared", EVERY, ids=named)
+def test_the_path_names_only_parameters(declared: Operation) -> None:
+    named_in_path = {part[1:-1] for part in declared.path.split("/") if part.startswith("{")}
+    assert named_in_path <= set(declared.signature.parameters)
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize("declared", EVERY, ids=named)
+def test_a_role_may_exactly_what_its_permissions_say(
+    backend: Backend, world: World, declared: Operation, actor: str
+) -> None:
+    may = declared.needs is None or (actor != "stranger" and allows(Role(actor), declared.needs))
+    before = everything(backend)
+    if may:
+        wait(call(backend.open(ACTORS[actor]), declared, arguments_of(declared, world)))
+        assert (everything(backend) != before) == declared.writes
+    else:
+        with pytest.raises(Forbidden) as refused:
+            wait(call(backend.open(ACTORS[actor]), declared, arguments_of(declared, world)))
+        assert refused.value.exit_code == 3
+        assert everything(backend) == before
+
+
+@pytest.mark.parametrize("declared", WRITES, ids=named)
+def test_a_write_leaves_one_audit_row_and_one_revision(backend: Backend, world: World, declared: Operation) -> None:
+    before = everything(backend)
+    ((revision,),) = backend.rows("SELECT revision FROM organizations")
+    wait(call(backend.open(), declared, arguments_of(declared, world)))
+    after = everything(backend)
+    if declared.id == "general.delete":
+        assert not any(after.values())
+        return
+    (added,) = set(after["audit"]) - set(before["audit"])
+    assert set(before["audit"]) < set(after["audit"])
+    assert declared.id in added
+    assert backend.rows("SELECT revision FROM organizations") == [(revision + 1,)]
+
+
+@pytest.mark.parametrize("declared", WRITES, ids=named)
+def test_the_same_write_with_its_key_answers_the_same_and_happens_once(
+    backend: Backend, world: World, declared: Operation
+) -> None:
+    store, arguments = backend.open(), arguments_of(declared, world)
+    with idempotency_key("4f0e-key"):
+        answer = wait(call(store, declared, arguments))
+        once = everything(backend)
+        if declared.id == "general.delete":
+            # Nothing is left that could remember an answer.
+            with pytest.raises(NotFound):
+                wait(call(store, declared, arguments))
+        else:
+            assert wait(call(store, declared, arguments)) == answer
+    assert everything(backend) == once
+
+
+def test_a_key_answers_no_other_request(backend: Backend, world: World, store: Store) -> None:
+    with idempotency_key("4f0e-key"):
+        wait(store.workspaces.create(NewWorkspace(name="Staging")))
+        once = everything(backend)
+        for other in (
+            store.workspaces.create(NewWorkspace(name="Production")),
+            store.team.invite(NewInvitation(email="other@acme.example")),
+        ):
+            with pytest.raises(KeyReused):
+                wait(other)
+    assert everything(backend) == once
+
+
+def test_a_key_that_was_used_does_not_open_a_door(backend: Backend, world: World, store: Store) -> None:
+    with idempotency_key("4f0e-key"):
+        wait(store.workspaces.create(NewWorkspace(name="Staging")))
+        with pytest.raises(Forbidden):
+            wait(backend.open(STRANGER).workspaces.create(NewWorkspace(name="Staging")))
+
+
+def test_neither_key_nor_answer_can_be_read_in_the_tables(backend: Backend, store: Store) -> None:
+    with idempotency_key("4f0e-key"):
+        code = wait(store.team.invite(NewInvitation(email="new@acme.example"))).code
+        assert wait(store.team.invite(NewInvitation(email="new@acme.example"))).code == code
+    told = repr(everything(backend))
+    assert code not in told
+    assert "4f0e-key" not in told
+
+
+@pytest.mark.parametrize("declared", EVERY, ids=named)
+def test_every_answer_comes_back_from_json_as_it_was(backend: Backend, world: World, declared: Operation) -> None:
+    answer = wait(call(backend.open(), declared, arguments_of(declared, world)))
+    method = getattr(CONTRACTS[declared.section], declared.name)
+    adapter = TypeAdapter(get_type_hints(method)["return"])
+    assert adapter.validate_json(adapter.dump_json(answer)) == answer
+
+
+REFUSED: dict[str, list[dict[str, Any]]] = {
+    "general.save": [
+        {"changes": GeneralChanges(seen=1, name="Acme\u202e", description="new")},
+        {"changes": GeneralChanges(seen=1, name="New", description="x" * 281)},
+        {"changes": GeneralChanges(seen=99, name="New")},
+    ],
+    "general.set_logo": [{"image": b"no picture"}],
+    "general.delete": [{"confirm": "acme"}, {"confirm": ""}],
+    "team.invite": [
+        {"invitation": NewInvitation(email="no address")},
+        {"invitation": NewInvitation(email=ADMIN.upper())},
+        {"invitation": NewInvitation(email="linus@acme.example")},
+    ],
+    "team.join": [{"code": "made-up", "name": "Mallory"}],
+    "usage.record": [{"batch": UsageBatch(runs=(RUN,) * 5_001)}, {"batch": UsageBatch(calls=(CALL,) * 5_001)}],
+    "api_keys.add": [{"key": NewKey(id="k", provider="nobody", hint="", fingerprint="", sealed="")}],
+    "workspaces.create": [{"workspace": NewWorkspace(name=" ")}, {"workspace": NewWorkspace(name="DEFAULT")}],
+    "workspaces.set_inventory": [{"workspace": "ws_none", "inventory": Inventory(workflows={}, agents={})}],
+}
+
+
+@pytest.mark.parametrize("declared", WRITES, ids=named)
+def test_a_write_that_is_refused_leaves_nothing(backend: Backend, world: World, declared: Operation) -> None:
+    store = backend.open()
+    before = everything(backend)
+    for arguments in REFUSED[declared.id]:
+        with idempotency_key("refused"), pytest.raises(declared.raises):
+            wait(call(store, declared, arguments))
+        assert everything(backend) == before
