@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from textual.app import App
 from textual.color import Color
@@ -88,31 +90,36 @@ class Ink:
     colours: bool
 
     @classmethod
-    def of(cls, app: App[object]) -> Ink:
+    def of(cls, app: App[Any]) -> Ink:
         """The ink of the app's current theme."""
-        variables, ansi = app.theme_variables, app.native_ansi_color
+        return _ink(app.theme)
 
-        def fg(token: str, *, bold: bool | None = None) -> Style:
-            return Style(foreground=Color.parse(variables[token]), bold=bold)
 
-        def on(token: str, ground: str, *, bold: bool | None = None) -> Style:
-            return Style(Color.parse(variables[ground]), Color.parse(variables[token]), bold=bold)
+@cache
+def _ink(theme: str) -> Ink:
+    variables, ansi = THEMES[theme].variables, THEMES[theme].ansi
 
-        return cls(
-            text=fg("text"),
-            strong=fg("strong", bold=True),
-            heading=fg("text", bold=True),
-            dim=Style(dim=True) if ansi else fg("dim"),
-            hair=fg("hair"),
-            accent=fg("accent"),
-            key=fg("accent", bold=True),
-            ok=fg("ok"),
-            err=fg("err"),
-            danger=fg("err", bold=True),
-            warn=fg("warn"),
-            tint=Style(reverse=True) if ansi else on("strong", "tint"),
-            chip=Style() if ansi else on("dim", "raised"),
-            owner=Style(reverse=True, bold=True) if ansi else on("strong", "owner", bold=True),
-            models=tuple(fg(f"model{number}") for number in range(1, MODELS + 1)),
-            colours=not ansi,
-        )
+    def fg(token: str, *, bold: bool | None = None) -> Style:
+        return Style(foreground=Color.parse(variables[token]), bold=bold)
+
+    def on(token: str, ground: str, *, bold: bool | None = None) -> Style:
+        return Style(Color.parse(variables[ground]), Color.parse(variables[token]), bold=bold)
+
+    return Ink(
+        text=fg("text"),
+        strong=fg("strong", bold=True),
+        heading=fg("text", bold=True),
+        dim=Style(dim=True) if ansi else fg("dim"),
+        hair=fg("hair"),
+        accent=fg("accent"),
+        key=fg("accent", bold=True),
+        ok=fg("ok"),
+        err=fg("err"),
+        danger=fg("err", bold=True),
+        warn=fg("warn"),
+        tint=Style(reverse=True) if ansi else on("strong", "tint"),
+        chip=Style() if ansi else on("dim", "raised"),
+        owner=Style(reverse=True, bold=True) if ansi else on("strong", "owner", bold=True),
+        models=tuple(fg(f"model{number}") for number in range(1, MODELS + 1)),
+        colours=not ansi,
+    )

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from textual import events
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -37,7 +37,7 @@ class Canvas(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._drawn: list[Strip] | None = None
-        self._drawn_for: object = None
+        self._drawn_at: Size | None = None
 
     def lines(self, width: int, height: int, ink: Ink) -> Sequence[Content]:
         """What to draw: at most *height* lines of at most *width* cells."""
@@ -45,9 +45,8 @@ class Canvas(Widget):
 
     def redraw(self) -> None:
         """Draw again: what is shown has changed. Only the rows that differ are sent."""
-        before, drawn_for = self._drawn, self._drawn_for
-        self._drawn = None
-        if before is None or not self.is_attached or drawn_for != self._key():
+        before, self._drawn = self._drawn, None
+        if before is None or not self.is_attached or self._drawn_at != self.size:
             self.refresh()
             return
         for y, (old, new) in enumerate(zip_longest(before, self._draw())):
@@ -70,17 +69,14 @@ class Canvas(Widget):
     def render_line(self, y: int) -> Strip:
         """One line of the drawing."""
         drawn = self._drawn
-        if drawn is None or self._drawn_for != self._key():
+        if drawn is None or self._drawn_at != self.size:
             drawn = self._draw()
         return drawn[y] if y < len(drawn) else Strip.blank(self.size.width, self.rich_style)
 
-    def _key(self) -> object:
-        return self.size, self.rich_style, self.app.theme
-
     def _draw(self) -> list[Strip]:
+        self._drawn_at = self.size
         width, height = self.size
         style, base = self.rich_style, self.visual_style
         lines = self.lines(width, height, Ink.of(self.app))
         self._drawn = [Strip(line.render_segments(base)).adjust_cell_length(width, style) for line in lines]
-        self._drawn_for = self._key()
         return self._drawn

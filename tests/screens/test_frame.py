@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import OptionList
 
 from orgtui.app import OrgTui
 from orgtui.store.sql.sqlite import SqliteDatabase
@@ -96,8 +97,7 @@ async def test_the_palette_finds_and_does(demo_database: SqliteDatabase) -> None
         await press(pilot, "ctrl+p")
         assert "Pick a month" in shown(pilot, "#commands")
         await press(pilot, *"expo")
-        assert [line.strip() for line in lines(pilot, "#commands")] == [lines(pilot, "#commands")[0].strip()]
-        assert lines(pilot, "#commands")[0].split() == ["Export", "e"]
+        assert shown(pilot, "#commands").split() == ["Export", "e"]
         assert "$ orgtui usage export --month" in shown(pilot, "#twin")
         await press(pilot, "enter")
         await sees(pilot, "rows, as .csv or .json")
@@ -123,28 +123,26 @@ async def test_the_palette_copies_the_twin(demo_database: SqliteDatabase) -> Non
 @awaited
 async def test_the_palette_changes_the_theme(demo_database: SqliteDatabase) -> None:
     async with opened(make_app(demo_database, "usage")) as pilot:
-        for theme in ("light", "ansi", "dark"):
-            await press(pilot, "ctrl+p", *f"theme: {theme}", "enter")
+        for theme in ("light", "ansi"):
+            await press(pilot, "ctrl+p", *f"e: {theme[:2]}", "enter")
             await until(pilot, lambda theme=theme: pilot.app.theme == theme)
             assert "Daily Executions" in shown(pilot)
 
 
+@pytest.mark.soak
 @awaited
-async def test_every_entry_of_the_palette_can_be_run(demo_database: SqliteDatabase) -> None:
-    for section in ("usage", "general"):
-        async with opened(make_app(demo_database, section), (100, 60)) as pilot:
-            await press(pilot, "ctrl+p")
-            count = pilot.app.screen.query_one("#commands").option_count
-            await press(pilot, "escape")
-            for index in range(count):
-                await press(pilot, "ctrl+p", *["down"] * index, "enter")
-                await pilot.pause()
-                while len(pilot.app.screen_stack) > 1:
-                    await press(pilot, "escape")
-                if not pilot.app.is_running:
-                    break
-                pilot.app.action_section(section)
-                await settled(pilot)
+@pytest.mark.parametrize("section", ["usage", "general"])
+async def test_every_entry_of_the_palette_can_be_run(demo_database: SqliteDatabase, section: str) -> None:
+    async with opened(make_app(demo_database, section), (100, 60)) as pilot:
+        await press(pilot, "ctrl+p")
+        words = [option.prompt.plain.split("  ")[0] for option in pilot.app.screen.query_one(OptionList).options]
+        assert {"Refresh", "Go to Team", "Quit", "Theme: light"} < {*words}
+        await press(pilot, "escape")
+        for index in [index for index, entry in enumerate(words) if entry != "Quit"]:
+            await press(pilot, "ctrl+p", *["down"] * index, "enter")
+            while len(pilot.app.screen_stack) > 1:
+                await press(pilot, "escape")
+            await press(pilot, "escape", str(TITLES.index({"usage": "Usage & Analytics"}.get(section, "General")) + 1))
 
 
 @awaited

@@ -385,8 +385,7 @@ async def test_while_the_store_is_slow_the_screen_says_so(demo_database: SqliteD
 
 @awaited
 async def test_while_another_month_is_read_the_screen_says_so(demo_database: SqliteDatabase) -> None:
-    async with opened(make_app(demo_database, "usage", slow=0.3)) as pilot:
+    async with opened(make_app(demo_database, "usage", slow=0.5)) as pilot:
         await pilot.press("left_square_bracket")
-        await until(pilot, lambda: "October 2026" in shown(pilot), limit=0.3)
-        assert "Loading" in shown(pilot)
+        await until(pilot, lambda: "Loading" in shown(pilot), limit=0.4)
         await sees(pilot, "Sat 31 Oct")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+
+# In a class whose field is called date, the plain name would mean the field, and no schema could be made of it.
+from datetime import date as calendar_date
 from decimal import Decimal
 from typing import Protocol
 
@@ -18,7 +20,7 @@ from orgtui.store.contract.operation import operation
 class DayExecutions:
     """One column of Daily Executions."""
 
-    date: date
+    date: calendar_date
     success: int
     error: int
 
@@ -27,7 +29,7 @@ class DayExecutions:
 class DaySpending:
     """One model's part of a day: `cost` in the provider's currency, `credits` in the organization's; None: unpriced."""
 
-    date: date
+    date: calendar_date
     provider: str | None
     model: str
     cost: Cost | None
@@ -140,7 +142,7 @@ class Usage(Protocol):
         """Everything the section shows for `month` (YYYY-MM; the current one by default)."""
 
     @operation("GET", "/usage/days/{day}", needs=Permission.VIEW, raises=(Invalid,))
-    async def day(self, day: date) -> list[WorkflowRuns]:
+    async def day(self, day: calendar_date) -> list[WorkflowRuns]:
         """A day's runs by workflow, the busiest first."""
 
     @operation("POST", "/usage/events", needs=Permission.RECORD_USAGE, raises=(Invalid,))
