@@ -25,7 +25,7 @@ snapshots: $(VENV)/.dev
 	$(BIN)/python -m pytest --snapshot-update
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 clean:
 	rm -rf $(VENV)
@@ -36,6 +36,7 @@ $(BIN)/python:
 $(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
 	$(INSTALL) --require-hashes -r requirements.lock
 	$(INSTALL) --no-deps -e .
+	@$(BIN)/python -m compileall -q orgtui
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock

@@ -82,7 +82,7 @@ class OrgTui(SafeApp[None]):
         # Textual opens this mode's screen first, and no other.
         self.__dict__["DEFAULT_MODE"] = section
         self._connected: asyncio.Future[Connection] | None = None
-        self._revision: int | None = None
+        self.revision: int | None = None
         self._warm = False
         super().__init__(profile)
         for theme in THEMES.values():
@@ -104,6 +104,11 @@ class OrgTui(SafeApp[None]):
             super().refresh_css(animate)
 
     # The store.
+
+    @property
+    def connected(self) -> bool:
+        """Whether the store is open."""
+        return self._connected is not None and self._connected.done()
 
     async def store(self) -> Store:
         """The open store; raises OrgtuiError when it cannot be opened now."""
@@ -136,16 +141,16 @@ class OrgTui(SafeApp[None]):
 
     async def _look_for_changes(self) -> None:
         """Show by itself what somebody else changed; a cheap question, and none while nobody looks."""
-        if not self.app_focus or self._connected is None or not self._connected.done():
+        if not self.app_focus or not self.connected:
             return
         try:
             found = await (await self.store()).general.revision()
         except OrgtuiError:
             # Whatever is wrong is told by the section itself, the next time it is asked.
             return
-        if self._revision is not None and found != self._revision and hasattr(self.screen, "action_refresh_section"):
+        changed, self.revision = found != self.revision, found
+        if changed and hasattr(self.screen, "action_refresh_section"):
             self.screen.action_refresh_section()
-        self._revision = found
 
     async def on_unmount(self) -> None:
         """Let the last write finish, then let go."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -90,10 +91,25 @@ def database(tmp_path: Path) -> SqliteDatabase:
     return SqliteDatabase(tmp_path / "acme.db")
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where organizations lie ready to be copied: migrations cost more than most tests."""
+    return tmp_path_factory.mktemp("templates")
+
+
+def copy_of_acme(templates: Path, to: Path, clock: Clock, timezone: str = "UTC") -> None:
+    """A file with a fresh organization, Acme of ada@acme.example."""
+    template = templates / f"{timezone.replace('/', '-')}.db"
+    if not template.exists():
+        found(SqliteDatabase(template), Founding(name="Acme", owner=OWNER, timezone=timezone), clock.ambient())
+    shutil.copyfile(template, to)
+    to.chmod(0o600)
+
+
 @pytest.fixture
-def acme(database: SqliteDatabase, clock: Clock) -> SqliteDatabase:
+def acme(database: SqliteDatabase, templates: Path, clock: Clock) -> SqliteDatabase:
     """A fresh organization, Acme, in UTC."""
-    found(database, Founding(name="Acme", owner=OWNER), clock.ambient())
+    copy_of_acme(templates, database.path, clock)
     return database
 
 

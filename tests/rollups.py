@@ -15,9 +15,8 @@ _AMOUNTS = ("billed", "estimated", "credits")
 
 def stored(rows: Rows) -> tuple[dict[Any, int], dict[Any, tuple[Any, ...]]]:
     """Runs by cell, and calls by cell, as the roll-ups have them; without the cells that a run has left."""
-    runs = {
-        tuple(cell): count for *cell, count in rows("SELECT day, workspace_id, outcome, runs FROM run_days") if count
-    }
+    cells = rows("SELECT day, workspace_id, outcome, runs FROM run_days WHERE runs <> 0")
+    runs = {(day, workspace, word): count for day, workspace, word, count in cells}
     counts = "calls, failed_calls, input_tokens, output_tokens, total_tokens, cached_tokens, unpriced_calls"
     calls = {}
     for row in rows(f"SELECT {_CELL}, {counts}, billed, estimated, credits FROM call_days"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from textual import work
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from orgtui.store.contract.general import Overview
 
 Page = TypeVar("Page")
+# Seconds a paint waits for the answer that would change it at once.
+PATIENCE = 0.15
 
 
 class SectionScreen(Screen[None], Generic[Page]):
@@ -30,6 +33,8 @@ class SectionScreen(Screen[None], Generic[Page]):
     AUTO_FOCUS = "Sidebar"
     BINDINGS = [Binding("r", "refresh_section", "Refresh", id="section.refresh", show=False)]
 
+    asked_at: int | None = None
+    _held: AbstractContextManager[None] | None = None
     page: reactive[Any] = reactive(None, init=False, always_update=True, repaint=False)
     updated: reactive[str] = reactive("", init=False, repaint=False)
     trouble: reactive[Trouble | None] = reactive(None, init=False, repaint=False)
@@ -67,11 +72,20 @@ class SectionScreen(Screen[None], Generic[Page]):
             content.display = False
         self.watch(self.app, "overview", self._frame)
         self.trouble = Trouble("loading", f"Loading {self.title_text}…", f"from {self.orgtui.label} storage")
-        self.call_after_refresh(self.action_refresh_section)
+        if self.orgtui.connected:
+            self._hold()
+            self.load()
+        else:
+            self.call_after_refresh(self.load)
 
     def on_resize(self) -> None:
         """Say so when the terminal is too small for anything else."""
         self.set_class(self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1], "-too-small")
+
+    def on_screen_resume(self) -> None:
+        """Back in the section: ask again if anything changed while another was shown."""
+        if self.page is not None and self.asked_at != self.orgtui.revision:
+            self.load()
 
     def _size_classes(self) -> list[str]:
         """What the first resize would set, so that nothing is styled twice."""
@@ -97,17 +111,37 @@ class SectionScreen(Screen[None], Generic[Page]):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         """Ask the store, and keep what it answers."""
+        answer = await self._answer()
+        if isinstance(answer, Trouble):
+            self.trouble = answer
+        else:
+            with self.app.batch_update():
+                self.trouble = None
+                page, self.orgtui.overview = answer
+                self.page = page
+                self.updated = self.orgtui.clock()
+            self.orgtui.warm()
+        self._release()
+
+    def _hold(self) -> None:
+        """Keep the first paint back for an answer that comes at once: then it is the only one."""
+        batch = self.app.batch_update()
+        batch.__enter__()
+        self._held = batch
+        self.set_timer(PATIENCE, self._release)
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.__exit__(None, None, None)
+
+    async def _answer(self) -> tuple[Page, Overview] | Trouble:
         try:
             store = await self.orgtui.store()
-            page, overview = await self.ask(store), await store.general.overview()
+            self.asked_at = self.orgtui.revision = await store.general.revision()
+            return await self.ask(store), await store.general.overview()
         except OrgtuiError as error:
-            self.trouble = self.explain(error)
-            return
-        with self.app.batch_update():
-            self.orgtui.overview = overview
-            self.trouble, self.page = None, page
-            self.updated = self.orgtui.clock()
-        self.orgtui.warm()
+            return self.explain(error)
 
     def explain(self, error: OrgtuiError) -> Trouble:
         """The trouble as it stands on the screen: what happened, what was kept, the key that tries again."""

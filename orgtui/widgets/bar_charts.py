@@ -337,7 +337,7 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
             for row, cell in self._over(column, series):
                 if plan.shows(index):
                     drawn[plan.axis.rows - 1 - row][plan.x(index)] = cell
-        return drawn
+        return [_aired(line, plan.left) for line in drawn[:-1]] + drawn[-1:]
 
     def _over(self, column: Column, series: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
         """The cells that replace plotext's in a day's bar."""
@@ -521,6 +521,15 @@ class SpendingChart(DailyBars[Sequence[Decimal]]):
         return tuple(
             Content.assemble(swatch(ink, rank, 1), (f" {label}", ink.dim)) for rank, label in enumerate(self.labels, 1)
         )
+
+
+def _aired(line: list[Cell], left: int) -> list[Cell]:
+    """The row with its rule kept off the bars: they stand freer, and a rule in every gap is most of a paint's bytes."""
+    bars = [char not in " ┈" for char, _ in line]
+    return [
+        (" ", style) if char == "┈" and (bars[x - 1] and x > left or any(bars[x + 1 : x + 2])) else (char, style)
+        for x, (char, style) in enumerate(line)
+    ]
 
 
 def _flowing(cells: Iterable[Cell]) -> Iterator[Cell]:

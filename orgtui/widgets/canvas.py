@@ -29,6 +29,21 @@ def spread(left: Content, right: Content, width: int) -> Content:
     return Content.assemble(fitted(left, room), right) if room else fitted(right, width)
 
 
+def _differing(old: Strip | None, new: Strip | None, y: int, width: int) -> Region:
+    """The part of row *y* between the first and the last segment that are not the same."""
+    before, after = list(old or ()), list(new or ())
+    start = end = 0
+    for one, other in zip(before, after, strict=False):
+        if one != other:
+            break
+        start += one.cell_length
+    for one, other in zip(reversed(before), reversed(after), strict=False):
+        if one != other or start + end + one.cell_length > width:
+            break
+        end += one.cell_length
+    return Region(start, y, width - start - end, 1)
+
+
 class Canvas(Widget):
     """Draws `lines` into its region; `hits` of the last drawing tell what a click meant."""
 
@@ -51,7 +66,7 @@ class Canvas(Widget):
             return
         for y, (old, new) in enumerate(zip_longest(before, self._draw())):
             if old != new:
-                self.refresh(Region(0, y, self.size.width, 1))
+                self.refresh(_differing(old, new, y, self.size.width))
 
     def notify_style_update(self) -> None:
         """Colours changed with the theme or with a state."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +10,9 @@ from sqlmodel import SQLModel
 
 import orgtui.store.sql.tables  # noqa: F401 (declares the tables)
 from orgtui.store.contract import Store
-from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
-from tests.conftest import OWNER, Clock
+from tests.conftest import Clock, copy_of_acme
 
 TABLES = tuple(SQLModel.metadata.tables)
 Everything = dict[str, list[tuple[Any, ...]]]
@@ -36,15 +34,11 @@ class Backend(Protocol):
 
 
 class Sqlite:
-    """A file that is copied from one that was founded before: migrations cost more than most tests."""
+    """A file."""
 
     def __init__(self, directory: Path, templates: Path, clock: Clock, timezone: str) -> None:
         self.clock, self._path, self._opened = clock, directory / "acme.db", list[SqlStore]()
-        template = templates / f"{timezone.replace('/', '-')}.db"
-        if not template.exists():
-            founding = Founding(name="Acme", owner=OWNER, timezone=timezone)
-            found(SqliteDatabase(template), founding, clock.ambient())
-        shutil.copyfile(template, self._path)
+        copy_of_acme(templates, self._path, clock, timezone)
         self._behind = SqliteDatabase(self._path)
 
     def open(self, actor: str | None = None) -> Store:

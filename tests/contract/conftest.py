@@ -25,12 +25,6 @@ def wait(answer: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(answer)
 
 
-@pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where organizations lie ready to be copied."""
-    return tmp_path_factory.mktemp("templates")
-
-
 @pytest.fixture(params=list(BACKENDS))
 def founded(request: pytest.FixtureRequest, tmp_path: Path, templates: Path, clock: Clock) -> Iterator[Founder]:
     """Makes organizations, in UTC unless another timezone is named."""

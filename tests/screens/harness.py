@@ -102,10 +102,9 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
 async def typed(pilot: Pilot[Any], text: str) -> None:
     """Paste into the focused field, over what stood there."""
     field = pilot.app.focused
-    keys = ("ctrl+end", "ctrl+shift+home", "delete") if isinstance(field, TextArea) else ("end", "ctrl+u")
-    await pilot.press(*keys)
+    await pilot.press(*(("f7", "delete") if isinstance(field, TextArea) else ("end", "ctrl+u")))
     pilot.app.post_message(events.Paste(text))
-    await until(pilot, lambda: text.splitlines()[:1] == getattr(field, "value", getattr(field, "text", "")).splitlines()[:1])
+    await until(pilot, lambda: getattr(field, "value", getattr(field, "text", "")) == text)
 
 
 def lines(pilot: Pilot[Any], within: str = "") -> list[str]:

@@ -12,14 +12,19 @@ ACTIVE, INVITED = "active", "invited"
 
 def members(tx: Read) -> list[Member]:
     """Active people by name, then invitations by address."""
-    people = tx.rows.all(
-        "SELECT id, email, name, role, joined_at, last_seen_at FROM members WHERE org_id = :org ORDER BY name, id",
-        org=tx.organization,
-    )
-    invited = tx.rows.all(
-        "SELECT id, email, role, sent_at FROM invitations WHERE org_id = :org ORDER BY email, id", org=tx.organization
-    )
-    return [
+    people = [
         Member(id_, email, name, Role(role), ACTIVE, instant(joined), instant(seen) if seen else None)
-        for id_, email, name, role, joined, seen in people
-    ] + [Member(id_, email, "", Role(role), INVITED, instant(sent), None) for id_, email, role, sent in invited]
+        for id_, email, name, role, joined, seen in tx.rows.all(
+            "SELECT id, email, name, role, joined_at, last_seen_at FROM members WHERE org_id = :org",
+            org=tx.organization,
+        )
+    ]
+    invited = [
+        Member(id_, email, "", Role(role), INVITED, instant(sent), None)
+        for id_, email, role, sent in tx.rows.all(
+            "SELECT id, email, role, sent_at FROM invitations WHERE org_id = :org", org=tx.organization
+        )
+    ]
+    # Not in SQL: each database has its own idea of the alphabet.
+    people.sort(key=lambda member: (member.name.casefold(), member.id))
+    return people + sorted(invited, key=lambda member: member.email.casefold())

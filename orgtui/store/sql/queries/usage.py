@@ -26,12 +26,12 @@ from orgtui.store.sql.unit_of_work import Read
 
 _RUNS = """
 SELECT day, outcome, sum(runs) FROM run_days
-WHERE org_id = :org AND day BETWEEN :first AND :last GROUP BY day, outcome ORDER BY day
+WHERE org_id = :org AND day BETWEEN :first AND :last GROUP BY day, outcome
 """
 _CALLS = """
 SELECT day, provider, model, funding, currency, calls, failed_calls, input_tokens, output_tokens, total_tokens,
        unpriced_calls, billed, estimated, credits
-FROM call_days WHERE org_id = :org AND day BETWEEN :first AND :last ORDER BY day, provider, model
+FROM call_days WHERE org_id = :org AND day BETWEEN :first AND :last
 """
 _FIRST_DAY = """
 SELECT min(day) FROM (SELECT min(day) AS day FROM run_days WHERE org_id = :org AND runs > 0
@@ -214,7 +214,7 @@ def _spending(calls: list[_CallDay], currency: str) -> tuple[DaySpending, ...]:
         cells[row.day, row.provider, row.model].add(row)
     return tuple(
         DaySpending(date.fromisoformat(day), provider or None, model, sums.cost(), sums.paid(currency))
-        for (day, provider, model), sums in cells.items()
+        for (day, provider, model), sums in sorted(cells.items())
     )
 
 

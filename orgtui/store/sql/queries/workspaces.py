@@ -11,13 +11,14 @@ SELECT w.id, w.name, w.description,
        (SELECT count(*) FROM inventory i WHERE i.org_id = w.org_id AND i.workspace_id = w.id AND i.kind = 'workflow'),
        (SELECT count(*) FROM inventory i WHERE i.org_id = w.org_id AND i.workspace_id = w.id AND i.kind = 'agent'),
        w.created_at
-FROM workspaces w WHERE w.org_id = :org AND w.archived_at IS NULL ORDER BY w.name, w.id
+FROM workspaces w WHERE w.org_id = :org AND w.archived_at IS NULL
 """
 
 
 def cards(tx: Read) -> list[Workspace]:
     """Active workspaces by name."""
-    return [
+    found = [
         Workspace(id_, name, description, workflows, agents, instant(created))
         for id_, name, description, workflows, agents, created in tx.rows.all(_CARDS, org=tx.organization)
     ]
+    return sorted(found, key=lambda workspace: workspace.name.casefold())
