@@ -10,7 +10,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         from orgtui import __version__
 
-        print(f"orgtui {__version__}")  # noqa: T201
+        print(f"orgtui {__version__}")
         return
     from orgtui import cli
 

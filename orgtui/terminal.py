@@ -86,7 +86,7 @@ class ColorFilter(LineFilter):
 class ThriftFilter(LineFilter):
     """Draws blanks in the style beside them where that looks the same: each change of style is forty bytes of line."""
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The line's segments, fewer of them."""
         kept: list[Segment] = []
         for segment in segments:

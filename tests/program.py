@@ -19,7 +19,11 @@ def home(folder: Path, cache: Path, config: str = "") -> dict[str, str]:
     if config:
         (folder / "config" / "orgtui").mkdir()
         (folder / "config" / "orgtui" / "config.toml").write_text(config)
-    return {"XDG_CONFIG_HOME": f"{folder}/config", "XDG_CACHE_HOME": f"{folder}/cache", "XDG_DATA_HOME": f"{folder}/data"}
+    return {
+        "XDG_CONFIG_HOME": f"{folder}/config",
+        "XDG_CACHE_HOME": f"{folder}/cache",
+        "XDG_DATA_HOME": f"{folder}/data",
+    }
 
 
 def sent(terminal: Terminal, *keys: str, silence: float = 0.2) -> int:

@@ -22,9 +22,14 @@ SECTIONS = {"general": "the organization's identity", "usage": "runs, tokens and
 class _Parser(argparse.ArgumentParser):
     """One line for what is wrong; a section's module is imported when its command is parsed, and never before."""
 
-    def __init__(self, *args: Any, section: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, section: str | None = None, whose: Any = argparse.SUPPRESS, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._section = section
+        # Before the command and after it: people type them in either place.
+        store = "sqlite:///PATH (else ORGTUI_STORE, the config file, the default)"
+        self.add_argument("--store", metavar="URL", default=whose, help=store)
+        actor = "who is acting (else ORGTUI_AS; else the first owner)"
+        self.add_argument("--as", dest="actor", metavar="EMAIL", default=whose, help=actor)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Declare the section's verbs, then parse."""
@@ -40,10 +45,8 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """All commands. `run` in what it parses is the command's function, None for the screens."""
-    top = _Parser(prog="orgtui", description=DESCRIPTION)
+    top = _Parser(prog="orgtui", description=DESCRIPTION, whose=None)
     top.add_argument("--version", action="version", version=f"orgtui {__version__}")
-    top.add_argument("--store", metavar="URL", help="sqlite:///PATH (else ORGTUI_STORE, the config file, the default)")
-    top.add_argument("--as", dest="actor", metavar="EMAIL", help="who is acting (else ORGTUI_AS; else the first owner)")
     top.set_defaults(run=None, json=False, demo=False)
     commands: Any = top.add_subparsers(metavar="COMMAND")
     root.add(commands)

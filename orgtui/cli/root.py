@@ -20,7 +20,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     init.add_argument("--owner", required=True, metavar="EMAIL", help="its first owner")
     init.add_argument("--owner-name", metavar="NAME", help="the owner's name (else the part before the @)")
     init.add_argument("--timezone", default="UTC", metavar="ZONE", help="where its days begin (UTC), Europe/Berlin, …")
-    init.add_argument("--store", metavar="URL", default=argparse.SUPPRESS, help="sqlite:///PATH")
     init.add_argument("--json", action="store_true", help="print one JSON value")
     init.set_defaults(run=_init)
 

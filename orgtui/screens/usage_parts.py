@@ -139,7 +139,7 @@ class CostsPart(Vertical):
 class RunsTable(FilterTable):
     """Daily Executions in figures."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
+    def __init__(self, *, id: str) -> None:
         columns = [Column("Date"), *(Column(title, True) for title in ("Runs", "Success", "Errors", "Success Rate"))]
         super().__init__(columns, noun="days", placeholder="Filter by date", id=id)
 
@@ -154,7 +154,7 @@ class RunsTable(FilterTable):
 class CostsTable(FilterTable):
     """Breakdown by Model in figures."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
+    def __init__(self, *, id: str) -> None:
         columns = [Column("Model"), Column("Provider")]
         columns += [Column(title, True) for title in ("Calls", "Failed", "Tokens", "Credits", "Cost")]
         super().__init__(columns, noun="models", placeholder="Filter by model or provider", id=id)

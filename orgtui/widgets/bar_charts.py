@@ -208,7 +208,7 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
         def control(self) -> DailyBars[Any]:
             return self.chart
 
-    def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self.theme = "clear"
         self._plan: Plan | None = None
@@ -244,7 +244,7 @@ class DailyBars(PlotextPlot, Generic[Day], can_focus=True):
             return f"{float(value / size):g}{unit}"
         return f"{float(value):,.{digits}f}"
 
-    def whole(self, ink: Ink) -> bool:  # noqa: ARG002
+    def whole(self, ink: Ink) -> bool:
         """Whether bars are made of whole cells even where there is room for the wide form."""
         return False
 
@@ -527,7 +527,7 @@ def _aired(line: list[Cell], left: int) -> list[Cell]:
     """The row with its rule kept off the bars: they stand freer, and a rule in every gap is most of a paint's bytes."""
     bars = [char not in " ┈" for char, _ in line]
     return [
-        (" ", style) if char == "┈" and (bars[x - 1] and x > left or any(bars[x + 1 : x + 2])) else (char, style)
+        (" ", style) if char == "┈" and ((bars[x - 1] and x > left) or any(bars[x + 1 : x + 2])) else (char, style)
         for x, (char, style) in enumerate(line)
     ]
 

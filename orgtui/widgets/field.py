@@ -62,7 +62,7 @@ class Field(Container):
         aside: str = "",
         counts: bool = False,
         danger: bool = False,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
     ) -> None:
         super().__init__(id=id)
         self._label = _Label(label, aside, danger=danger)

@@ -88,7 +88,7 @@ class FilterTable(Vertical):
     sort_by: reactive[int] = reactive(0, init=False, repaint=False)
     turned: reactive[bool] = reactive(False, init=False, repaint=False)
 
-    def __init__(self, columns: Sequence[Column], *, noun: str, placeholder: str, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, columns: Sequence[Column], *, noun: str, placeholder: str, id: str | None = None) -> None:
         super().__init__(id=id)
         self._columns, self._noun, self._placeholder = tuple(columns), noun, placeholder
         self._shown: list[Row] = []

@@ -218,7 +218,7 @@ class Body(VerticalScroll, can_focus=False):
 class Rule(Canvas):
     """A hairline across the section, joined to the sidebar's."""
 
-    def __init__(self, *, id: str | None = None, classes: str = "") -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str = "") -> None:
         super().__init__(id=id, classes=f"joins {classes}")
 
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
@@ -316,7 +316,6 @@ class Foot(Canvas):
         for start, end, action in self._hits:
             if start <= event.x < end:
                 await self.screen.run_action(action)
-
 
 
 class TooSmall(Canvas):

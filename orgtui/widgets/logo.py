@@ -65,7 +65,7 @@ class Logo(Canvas):
     identity: reactive[str] = reactive("", init=False)
     """The id that decides the avatar's colour."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._wanted: _Wanted | None = None
         self._pixels: Rows = ()

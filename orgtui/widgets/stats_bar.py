@@ -35,7 +35,7 @@ class StatsBar(Canvas):
         *,
         pitch: int = 0,
         id: str | None = None,
-        classes: str | None = None,  # noqa: A002
+        classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.set_reactive(StatsBar.stats, tuple(stats))

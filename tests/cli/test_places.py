@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sqlite3
 import subprocess
@@ -19,7 +20,7 @@ from tests.places import read_only, read_only_disk
 CALLS = SAMPLES / "litellm" / "json_array"
 WRITES = (
     ["general", "set", "--name", "Mine"],
-    ["general", "logo", "--remove"],
+    ["general", "set", "--description", "New"],
     ["usage", "import", str(CALLS), "--source", "litellm"],
     ["general", "delete", "--confirm", "Acme"],
 )
@@ -36,7 +37,7 @@ def test_a_read_only_disk_is_read_and_not_changed(orgtui: Run, tmp_path: Path) -
     expected = [orgtui(*words) for words in READS]
     before = (tmp_path / "acme.db").read_bytes()
     with read_only_disk(tmp_path) as seen:
-        for words in WRITES[:1] + WRITES[2:]:
+        for words in WRITES:
             refuses(orgtui, seen / "acme.db", words, "read-only")
         refuses(orgtui, seen / "new.db", ["init", "--name", "A", "--owner", "a@b.example"], "Read-only file system")
         assert [orgtui(*words, at=f"sqlite:///{seen / 'acme.db'}") for words in READS] == expected
@@ -61,10 +62,8 @@ def test_a_file_that_may_not_grow_keeps_what_it_has(orgtui: Run, tmp_path: Path,
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     calls = tmp_path / "calls.jsonl"
-    line = (
-        '{"id": "%064d", "startTime": "2026-11-05T12:00:00Z", "model": "m", "status": "success", "total_tokens": 1}\n'
-    )
-    calls.write_text("".join(line % number for number in range(5_000)))
+    record = {"startTime": "2026-11-05T12:00:00Z", "model": "m", "status": "success", "total_tokens": 1}
+    calls.write_text("".join(json.dumps(record | {"id": f"{number:064}"}) + "\n" for number in range(5_000)))
     words = [str(ORGTUI), "--store", store, "usage", "import", str(calls), "--source", "litellm"]
     done = subprocess.run(words, capture_output=True, text=True, preexec_fn=lower)
     assert (done.returncode, done.stdout) == (6, "")
