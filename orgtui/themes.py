@@ -86,6 +86,7 @@ class Ink:
     tint: Style
     chip: Style
     owner: Style
+    button: Style
     models: tuple[Style, ...]
     colours: bool
 
@@ -120,6 +121,7 @@ def _ink(theme: str) -> Ink:
         tint=Style(reverse=True) if ansi else on("strong", "tint"),
         chip=Style() if ansi else on("dim", "raised"),
         owner=Style(reverse=True, bold=True) if ansi else on("strong", "owner", bold=True),
+        button=on("onaccent", "accent", bold=True),
         models=tuple(fg(f"model{number}") for number in range(1, MODELS + 1)),
         colours=not ansi,
     )

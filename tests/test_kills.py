@@ -27,7 +27,7 @@ from orgtui.store.sql.store import open_sql_store
 from tests import rollups
 from tests.conftest import Clock, copy_of_acme
 
-BATCHES, EVENTS = 40, 120
+BATCHES, EVENTS = 24, 120
 PRELOADED = ["orgtui.store.sql.usage", "orgtui.store.sql.general", "tests.test_kills"]
 
 
@@ -137,15 +137,16 @@ def kill_often(kills: int, directory: Path, templates: Path, clock: Clock) -> in
     """Kill, look, go on; answers how many children were killed in the middle of their work."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    undisturbed = directory / "undisturbed.db"
+    undisturbed, path = directory / "undisturbed.db", directory / "acme.db"
     copy_of_acme(templates, undisturbed, clock)
-    chance = random.Random(kills)
+    copy_of_acme(templates, path, clock)
+    check(path, let_work(context, path, 0))
+    chance, killed = random.Random(kills), 1
     begun = time.monotonic()
     assert let_work(context, undisturbed, None)[-1] == "done"
     length = time.monotonic() - begun
-    expected, path, killed = figures(undisturbed), directory / "acme.db", 0
-    copy_of_acme(templates, path, clock)
-    for _ in range(kills):
+    expected = figures(undisturbed)
+    for _ in range(1, kills):
         said = let_work(context, path, chance.uniform(0, length))
         check(path, said)
         if said[-1] == "done":

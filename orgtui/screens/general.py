@@ -5,24 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.css.query import NoMatches
 from textual.reactive import reactive
-from textual.widgets import Button, Input, Static, TextArea
 
 from orgtui.domain.errors import Invalid, OrgtuiError, Stale
 from orgtui.domain.months import zone
 from orgtui.domain.roles import Permission, allows, refusal
 from orgtui.screens.section import SectionScreen
-from orgtui.themes import Ink
-from orgtui.widgets.canvas import Canvas, fitted
-from orgtui.widgets.field import Field
-from orgtui.widgets.frame import Rule
-from orgtui.widgets.logo import Logo
+from orgtui.widgets.frame import Body, Rule
 from orgtui.widgets.note import Note
 from orgtui.widgets.stats_bar import Stat, StatsBar
 
@@ -33,20 +25,6 @@ if TYPE_CHECKING:
 STATS = ("Members", "Workspaces", "Created")
 DESCRIPTION_LIMIT = 280
 _WORDS = {"name": "Organization Name", "description": "Description"}
-
-
-class _LogoWords(Canvas):
-    has_logo: reactive[bool] = reactive(False, init=False, repaint=False)
-
-    def watch_has_logo(self) -> None:
-        self.redraw()
-
-    def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
-        state = "Your logo" if self.has_logo else "Colored avatar with the initial"
-        first = (state, ink.text) if self.screen.has_class("-wide") else ("Organization Logo", ink.heading)
-        return [
-            fitted(Content.assemble(line), width) for line in (first, ("Square PNG, JPEG or GIF, max 2 MB", ink.dim))
-        ]
 
 
 class GeneralScreen(SectionScreen["GeneralPage"]):
@@ -66,43 +44,10 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
     unsaved: reactive[dict[str, str]] = reactive(dict, init=False, repaint=False)
 
     def compose_section(self) -> ComposeResult:
-        """Stats, form, danger zone."""
+        """The stats; the form follows with its values."""
         yield StatsBar([Stat(label) for label in STATS], pitch=17, id="stats")
         yield Rule()
         yield Note()
-        with Vertical(id="form", classes="content"):
-            yield Field("Organization Logo", self._logo_row(), id="logo-field")
-            yield Field("Organization Name", Input(id="name", select_on_focus=False), id="name-field")
-            area = TextArea(id="description", tab_behavior="focus", highlight_cursor_line=False)
-            yield Field("Description", area, aside="optional", counts=True, id="description-field")
-            with Horizontal(id="save-row"):
-                yield Button("Save Changes", variant="primary", id="save", action="screen.save")
-                yield Static("", id="unsaved", markup=False)
-        yield Rule(classes="content")
-        with Horizontal(id="danger", classes="content"):
-            yield from self._danger()
-
-    def _logo_row(self) -> Horizontal:
-        return Horizontal(
-            Logo(id="logo"),
-            Vertical(
-                _LogoWords(id="logo-words"),
-                Horizontal(
-                    Button("Upload Logo…", id="upload", action="screen.upload_logo"),
-                    Button("Remove", id="remove-logo", action="screen.remove_logo"),
-                    id="logo-buttons",
-                ),
-                id="logo-side",
-            ),
-            id="logo-row",
-        )
-
-    def _danger(self) -> ComposeResult:
-        yield Static("Danger Zone", id="danger-title", markup=False)
-        with Vertical(id="danger-words"):
-            yield Static("Delete organization", markup=False)
-            yield Static("", id="losses", markup=False)
-        yield Button("Delete…", variant="error", id="delete", action="screen.delete")
 
     # What is shown.
 
@@ -118,29 +63,47 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
             Stat("Workspaces", f"{page.workspaces:,}"),
             Stat("Created", f"{created:%-d %b %Y}"),
         )
+        if self.query("#form"):
+            self._fill(page)
+        else:
+            # After the stats are painted: they are what most people came for.
+            self.call_after_refresh(self._mount_form)
+
+    @work(exclusive=True, group="form")
+    async def _mount_form(self) -> None:
+        from orgtui.screens.general_form import parts
+
+        if self.page is None or self.query("#form"):
+            return
+        with self.app.batch_update():
+            await self.query_one(Body).mount_all(parts())
+            self._fill(self.page)
+
+    def _fill(self, page: GeneralPage) -> None:
+        """Fill in what was not typed over; what was typed survives."""
+        from textual.widgets import Button, Input, Static, TextArea
+
+        from orgtui.screens.general_form import LogoWords
+        from orgtui.widgets.logo import Logo
+
         logo = self.query_one(Logo)
         logo.title, logo.identity, logo.image = page.name, page.organization_id, page.logo
-        self.query_one(_LogoWords).has_logo = page.logo is not None
+        self.query_one(LogoWords).has_logo = page.logo is not None
         self.query_one("#remove-logo").display = page.logo is not None
-        if "name" not in self.unsaved:
-            self._fill(Input, page.name)
-        if "description" not in self.unsaved:
-            self._fill(TextArea, page.description)
+        name, description = self.query_one("#name", Input), self.query_one("#description", TextArea)
+        with self.prevent(Input.Changed, TextArea.Changed):
+            if "name" not in self.unsaved:
+                name.value = page.name
+            if "description" not in self.unsaved:
+                description.text = page.description
         lost = page.losses
         self.query_one("#losses", Static).update(
             f"{lost.workspaces} workspaces, {lost.workflows} workflows and all logs. No undo."
             if self._may_delete()
             else refusal(Permission.DELETE_ORGANIZATION)
         )
+        self.query_one("#delete", Button).disabled = not self._may_delete()
         self._compare()
-
-    def _fill(self, kind: type[Input] | type[TextArea], value: str) -> None:
-        control = self.query_one(kind)
-        with control.prevent(Input.Changed, TextArea.Changed):
-            if isinstance(control, Input):
-                control.value = value
-            else:
-                control.text = value
 
     def _may_delete(self) -> bool:
         overview = self.orgtui.overview
@@ -148,16 +111,28 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
 
     def _frame(self, overview: Any) -> None:
         super()._frame(overview)
-        self.query_one("#delete", Button).disabled = not self._may_delete()
-        if self.page is not None:
-            self.show(self.page)
+        if self.page is not None and self.query("#form"):
+            self._fill(self.page)
 
-    @on(Input.Changed, "#name")
-    @on(TextArea.Changed, "#description")
+    def on_input_changed(self) -> None:
+        """What is unsaved has changed."""
+        self._compare()
+
+    def on_text_area_changed(self) -> None:
+        """What is unsaved has changed."""
+        self._compare()
+
     def _compare(self) -> None:
+        from textual.widgets import Input, TextArea
+
+        from orgtui.widgets.field import Field
+
         if self.page is None:
             return
-        typed = {"name": self.query_one(Input).value, "description": self.query_one(TextArea).text}
+        typed = {
+            "name": self.query_one("#name", Input).value,
+            "description": self.query_one("#description", TextArea).text,
+        }
         self.unsaved = {field: value for field, value in typed.items() if value != getattr(self.page, field)}
         name = self.query_one("#name-field", Field)
         name.say(f"Unsaved — was “{self.page.name}”" if "name" in self.unsaved else "")
@@ -167,12 +142,11 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
 
     def watch_unsaved(self, unsaved: dict[str, str]) -> None:
         """Count the changes beside the button."""
-        try:
-            words = self.query_one("#unsaved", Static)
-        except NoMatches:
-            return
+        from textual.widgets import Static
+
         count = len(unsaved)
-        words.update(f"{count} unsaved change{'s' if count > 1 else ''}" if count else "")
+        for words in self.query("#unsaved").results(Static):
+            words.update(f"{count} unsaved change{'s' if count > 1 else ''}" if count else "")
 
     # What is done.
 
@@ -226,6 +200,8 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
 
     def refuse(self, error: Invalid) -> None:
         """The field's own error, under the field."""
+        from orgtui.widgets.field import Field
+
         field = self.query_one(f"#{error.field}-field", Field) if error.field in _WORDS else None
         if field is None:
             self.notify(error.message, severity="error", timeout=10)

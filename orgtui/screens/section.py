@@ -151,7 +151,7 @@ class SectionScreen(Screen[None], Generic[Page]):
             )
         kept = "Below is what was last known. Nothing was changed." if self.page is not None else "Nothing was changed."
         again = f"{kept} Press r to try again."
-        return Trouble("failed", f"{self.title_text} could not be read", error.message, again, retry="r")
+        return Trouble("failed", f"{self.title_text} could not be read", error.message, again, retry=True)
 
     def watch_trouble(self, trouble: Trouble | None) -> None:
         """Show it where the section has its note; what is old is dim."""

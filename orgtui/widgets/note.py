@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual import events
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widgets import Button
 
 from orgtui.themes import Ink
-from orgtui.widgets.canvas import Canvas, fitted
+from orgtui.widgets.canvas import Canvas, fitted, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +20,13 @@ class Trouble:
     title: str
     why: str = ""
     following: str = ""
-    retry: str = ""
+    retry: bool = False
 
 
-class _Lines(Canvas):
-    trouble: reactive[Trouble | None] = reactive(None, init=False, repaint=False)
+class Note(Canvas):
+    """A few lines and, where trying again helps, the word to click for it. Hidden while there is no trouble."""
 
-    def watch_trouble(self) -> None:
-        self.redraw()
-
-    def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
-        if self.trouble is None:
-            return []
-        kind, title = self.trouble.kind, self.trouble.title
-        below = "  " if kind in ("failed", "forbidden") else ""
-        head = {
-            "failed": Content.assemble(("✗ ", ink.err), (title, ink.danger)),
-            "forbidden": Content.assemble(("▪ ", ink.warn), (title, ink.strong)),
-            "empty": Content.assemble((title, ink.strong)),
-        }.get(kind, Content.assemble((title, ink.text)))
-        rows = [fitted(head, width)]
-        for text, style in ((self.trouble.why, ink.text if below else ink.dim), (self.trouble.following, ink.dim)):
-            if text:
-                rows += [
-                    Content.assemble(below, line) for line in Content.assemble((text, style)).wrap(width - len(below))
-                ]
-        return rows[:height]
-
-
-class Note(Horizontal):
-    """A few lines and, where trying again helps, the button for it. Hidden while there is no trouble."""
+    AGAIN = " Try again "
 
     trouble: reactive[Trouble | None] = reactive(None, init=False, repaint=False)
 
@@ -59,18 +34,33 @@ class Note(Horizontal):
         super().__init__(classes="note")
         self.display = False
 
-    def compose(self) -> ComposeResult:
-        """Lines and button."""
-        yield _Lines()
-        button = Button("Try again", variant="primary", action="screen.refresh_section")
-        button.display = False
-        yield button
-
     def watch_trouble(self, trouble: Trouble | None) -> None:
         """Show or hide."""
         self.display = trouble is not None
-        if not self.is_mounted:
-            return
-        self.query_one(_Lines).trouble = trouble
-        button = self.query_one(Button)
-        button.display = bool(trouble and trouble.retry)
+        self.redraw()
+
+    def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
+        """Title, reason, what next."""
+        trouble = self.trouble
+        if trouble is None:
+            return []
+        told = trouble.kind in ("failed", "forbidden")
+        head = {
+            "failed": Content.assemble(("✗ ", ink.err), (trouble.title, ink.danger)),
+            "forbidden": Content.assemble(("▪ ", ink.warn), (trouble.title, ink.strong)),
+            "empty": Content.assemble((trouble.title, ink.strong)),
+        }.get(trouble.kind, Content.assemble((trouble.title, ink.text)))
+        again = Content.assemble((self.AGAIN, ink.button)) if trouble.retry else Content("")
+        rows = [spread(head, again, width)]
+        for text, style in ((trouble.why, ink.text if told else ink.dim), (trouble.following, ink.dim)):
+            below = "  " if told else ""
+            if text:
+                lines = Content.assemble((text, style)).wrap(width - len(below))
+                rows += [fitted(Content.assemble(below, line), width) for line in lines]
+        return rows[:height]
+
+    async def on_click(self, event: events.Click) -> None:
+        """The word at the right of the first line."""
+        again = self.trouble is not None and self.trouble.retry
+        if again and event.y == 0 and event.x >= self.size.width - len(self.AGAIN):
+            await self.screen.run_action("refresh_section")
