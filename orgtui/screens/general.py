@@ -31,6 +31,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
     """Stats, logo, name, description, and the danger zone."""
 
     SECTION = "general"
+    NEEDS_ANSWER = frozenset({"save", "upload_logo", "remove_logo", "delete"})
     BINDINGS = [
         Binding("ctrl+s", "save", "Save Changes", id="general.save", priority=True),
         Binding("tab", "app.focus_next", "Next field", id="general.next-field"),

@@ -30,6 +30,7 @@ class SectionScreen(Screen[None], Generic[Page]):
     """One section: `ask` is its question, `show` renders the answer. Workers set `page` or `trouble`, nothing else."""
 
     SECTION: ClassVar[str]
+    NEEDS_ANSWER: ClassVar[frozenset[str]] = frozenset()
     AUTO_FOCUS = "Sidebar"
     BINDINGS = [Binding("r", "refresh_section", "Refresh", id="section.refresh", show=False)]
 
@@ -111,17 +112,28 @@ class SectionScreen(Screen[None], Generic[Page]):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         """Ask the store, and keep what it answers."""
-        answer = await self._answer()
+        overview: Overview | None = None
+        answer: tuple[Page] | Trouble
+        try:
+            store = await self.orgtui.store()
+            self.asked_at = self.orgtui.revision = await store.general.revision()
+            overview = await store.general.overview()
+            answer = (await self.ask(store),)
+        except OrgtuiError as error:
+            answer = self.explain(error)
+        with self.app.batch_update():
+            if overview is not None:
+                self.orgtui.overview = overview
+            self._take(answer)
+        self.orgtui.warm()
+        self._release()
+
+    def _take(self, answer: tuple[Page] | Trouble) -> None:
         if isinstance(answer, Trouble):
             self.trouble = answer
         else:
-            with self.app.batch_update():
-                self.trouble = None
-                page, self.orgtui.overview = answer
-                self.page = page
-                self.updated = self.orgtui.clock()
-            self.orgtui.warm()
-        self._release()
+            self.trouble, (self.page,) = None, answer
+            self.updated = self.orgtui.clock()
 
     def _hold(self) -> None:
         """Keep the first paint back for an answer that comes at once: then it is the only one."""
@@ -135,14 +147,6 @@ class SectionScreen(Screen[None], Generic[Page]):
         if held is not None:
             held.__exit__(None, None, None)
 
-    async def _answer(self) -> tuple[Page, Overview] | Trouble:
-        try:
-            store = await self.orgtui.store()
-            self.asked_at = self.orgtui.revision = await store.general.revision()
-            return await self.ask(store), await store.general.overview()
-        except OrgtuiError as error:
-            return self.explain(error)
-
     def explain(self, error: OrgtuiError) -> Trouble:
         """The trouble as it stands on the screen: what happened, what was kept, the key that tries again."""
         if isinstance(error, Forbidden):
@@ -153,12 +157,22 @@ class SectionScreen(Screen[None], Generic[Page]):
         again = f"{kept} Press r to try again."
         return Trouble("failed", f"{self.title_text} could not be read", error.message, again, retry=True)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What works on the answer waits for one."""
+        return self.page is not None or action not in self.NEEDS_ANSWER
+
+    def hint(self, action: str) -> str | None:
+        """What the footer calls an action now; naming one shows it there."""
+        again = self.trouble is not None and self.trouble.retry
+        return "Try again" if action == "refresh_section" and again else None
+
     def watch_trouble(self, trouble: Trouble | None) -> None:
         """Show it where the section has its note; what is old is dim."""
         for note in self.query(Note):
             note.trouble = trouble
         for stats in self.query(StatsBar):
             stats.stale = trouble is not None and self.page is not None
+        self.refresh_bindings()
 
     def watch_page(self, page: Page | None) -> None:
         """Render the answer and its time."""
@@ -167,6 +181,7 @@ class SectionScreen(Screen[None], Generic[Page]):
         for content in self.query(".content"):
             content.display = True
         self.show(page)
+        self.refresh_bindings()
 
     def watch_updated(self, updated: str) -> None:
         """The foot says since when the figures stand."""

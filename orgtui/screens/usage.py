@@ -38,6 +38,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
     """Cards, tabs, charts, ranking; [ and ] turn the month, the arrows the day."""
 
     SECTION = "usage"
+    NEEDS_ANSWER = frozenset({"move_day", "table", "export", "pick_month", "day", "turn_month", "turn_tab"})
     BINDINGS = [
         Binding("left_square_bracket", "turn_month(-1)", "Previous month", id="usage.previous-month", group=_MONTH),
         Binding("right_square_bracket", "turn_month(1)", "Next month", id="usage.next-month", group=_MONTH),
@@ -143,7 +144,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
 
     def hint(self, action: str) -> str | None:
         """The footer names the tab that tab leads to."""
-        return self.query_one(TabBar).following if action == "turn_tab" else None
+        return self.query_one(TabBar).following if action == "turn_tab" else super().hint(action)
 
     def action_turn_tab(self) -> None:
         """The other tab."""

@@ -21,7 +21,7 @@ def faulty(store: Store, *, slow: float = 0.0, fail: frozenset[str] = frozenset(
     async def invoke(operation: Operation, arguments: dict[str, Any]) -> Any:
         await asyncio.sleep(slow)
         if {operation.id, operation.section} & fail:
-            raise Unreachable(f"The store did not answer ({operation.id} fails on purpose). Nothing was changed.")
+            raise Unreachable(f"The store did not answer ({operation.id} fails on purpose).")
         if {f"{operation.id}:forbidden", f"{operation.section}:forbidden"} & fail:
             raise Forbidden(f"Your role does not allow this ({operation.id} is forbidden on purpose).")
         return await getattr(getattr(store, operation.section), operation.name)(**arguments)

@@ -293,21 +293,18 @@ class Foot(Canvas):
         bindings = self.screen.active_bindings.values()
         for active in sorted(bindings, key=lambda active: order.get(active.binding.id, -1)):
             binding = active.binding
-            if not binding.show or not active.enabled:
+            said = getattr(active.node, "hint", None)
+            words = said(binding.action.partition("(")[0]) if said else None
+            if not active.enabled or not (binding.show or words):
                 continue
-            group = binding.group.description if binding.group else binding.action
+            group = binding.group.description if binding.group else None
             display = self.app.get_key_display(binding)
-            keys, _, _ = found.setdefault(group, ([], self._words(active), binding.action))
+            keys, _, _ = found.setdefault(
+                group or binding.action, ([], words or group or binding.description, binding.action)
+            )
             if display not in keys and (binding.group or not keys):
                 keys.append(display)
         return [(" ".join(keys), words, action) for keys, words, action in found.values()]
-
-    @staticmethod
-    def _words(active: Any) -> str:
-        binding = active.binding
-        said = getattr(active.node, "hint", None)
-        words = said(binding.action) if said else None
-        return str(words or (binding.group.description if binding.group else binding.description))
 
     async def on_click(self, event: events.Click) -> None:
         """The key under the mouse."""
