@@ -87,6 +87,7 @@ class Ink:
     chip: Style
     owner: Style
     button: Style
+    pressed: Style
     models: tuple[Style, ...]
     colours: bool
 
@@ -122,6 +123,7 @@ def _ink(theme: str) -> Ink:
         chip=Style() if ansi else on("dim", "raised"),
         owner=Style(reverse=True, bold=True) if ansi else on("strong", "owner", bold=True),
         button=on("onaccent", "accent", bold=True),
+        pressed=Style(reverse=True, bold=True) if ansi else on("ground", "strong", bold=True),
         models=tuple(fg(f"model{number}") for number in range(1, MODELS + 1)),
         colours=not ansi,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from textual.reactive import reactive
 from orgtui.domain.errors import Invalid, OrgtuiError, Stale
 from orgtui.domain.months import zone
 from orgtui.domain.roles import Permission, allows, refusal
+from orgtui.domain.text import graphemes
 from orgtui.screens.section import SectionScreen
 from orgtui.widgets.frame import Body, Rule
 from orgtui.widgets.note import Note
@@ -42,6 +44,8 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
     ]
     HELP = "Name, description and logo of the organization. ctrl+s saves from anywhere."
 
+    # The version whose values were on the screen when typing began.
+    seen = 0
     unsaved: reactive[dict[str, str]] = reactive(dict, init=False, repaint=False)
 
     def compose_section(self) -> ComposeResult:
@@ -58,6 +62,8 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
 
     def show(self, page: GeneralPage) -> None:
         """Fill what was not typed over; what was typed survives."""
+        if not self.unsaved:
+            self.seen = page.version
         created = page.created.astimezone(zone(page.timezone))
         self.query_one(StatsBar).stats = (
             Stat("Members", f"{page.members:,}"),
@@ -137,7 +143,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         self.unsaved = {field: value for field, value in typed.items() if value != getattr(self.page, field)}
         name = self.query_one("#name-field", Field)
         name.say(f"Unsaved — was “{self.page.name}”" if "name" in self.unsaved else "")
-        count = len(typed["description"])
+        count = graphemes(typed["description"])
         over = count > DESCRIPTION_LIMIT
         self.query_one("#description-field", Field).say(f"{count} / {DESCRIPTION_LIMIT}", bad=over)
 
@@ -158,7 +164,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
     def _changes(self) -> GeneralChanges:
         from orgtui.store.contract.general import GeneralChanges
 
-        return GeneralChanges(seen=self.page.version, **self.unsaved)
+        return GeneralChanges(seen=self.seen, **self.unsaved)
 
     def action_save(self) -> None:
         """Save what was changed."""
@@ -186,9 +192,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
     async def save(self, changes: GeneralChanges) -> None:
         """Save, and show what the store made of it."""
         try:
-            store = await self.orgtui.store()
-            page = await store.general.save(changes)
-            self.orgtui.overview = await store.general.overview()
+            page = await (await self.orgtui.store()).general.save(changes)
         except Stale as error:
             self._settle(error, changes)
         except Invalid as error:
@@ -196,7 +200,10 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         except OrgtuiError as error:
             self.notify(f"Not saved: {error.message} What you typed is kept.", severity="error", timeout=10)
         else:
-            self.unsaved, self.page = {}, page
+            # What was typed meanwhile is unsaved still.
+            self.seen, self.page = page.version, page
+            if self.orgtui.overview is not None:
+                self.orgtui.overview = replace(self.orgtui.overview, name=page.name)
             self.notify("Saved.")
 
     def refuse(self, error: Invalid) -> None:
@@ -213,8 +220,6 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
     @work
     async def _settle(self, stale: Stale, changes: GeneralChanges) -> None:
         """Both values, and who wins is the person's choice."""
-        from dataclasses import replace
-
         from orgtui.screens.dialogs.stale import StaleDialog
 
         both = [

@@ -72,7 +72,7 @@ class SectionScreen(Screen[None], Generic[Page]):
         for content in self.query(".content"):
             content.display = False
         self.watch(self.app, "overview", self._frame)
-        self.trouble = Trouble("loading", f"Loading {self.title_text}…", f"from {self.orgtui.label} storage")
+        self._say_loading()
         if self.orgtui.connected:
             self._hold()
             self.load()
@@ -112,6 +112,7 @@ class SectionScreen(Screen[None], Generic[Page]):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         """Ask the store, and keep what it answers."""
+        late = self.set_timer(PATIENCE, self._say_loading)
         overview: Overview | None = None
         answer: tuple[Page] | Trouble
         try:
@@ -121,6 +122,7 @@ class SectionScreen(Screen[None], Generic[Page]):
             answer = (await self.ask(store),)
         except OrgtuiError as error:
             answer = self.explain(error)
+        late.stop()
         with self.app.batch_update():
             if overview is not None:
                 self.orgtui.overview = overview
@@ -134,6 +136,14 @@ class SectionScreen(Screen[None], Generic[Page]):
         else:
             self.trouble, (self.page,) = None, answer
             self.updated = self.orgtui.clock()
+
+    def _say_loading(self) -> None:
+        self.trouble = Trouble("loading", f"Loading {self.awaited}…", f"from {self.orgtui.label} storage")
+
+    @property
+    def awaited(self) -> str:
+        """What the question is about, in a word."""
+        return self.title_text
 
     def _hold(self) -> None:
         """Keep the first paint back for an answer that comes at once: then it is the only one."""
@@ -171,7 +181,7 @@ class SectionScreen(Screen[None], Generic[Page]):
         for note in self.query(Note):
             note.trouble = trouble
         for stats in self.query(StatsBar):
-            stats.stale = trouble is not None and self.page is not None
+            stats.stale = trouble is not None and trouble.kind != "empty" and self.page is not None
         self.refresh_bindings()
 
     def watch_page(self, page: Page | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, cast
 
 from textual import on, work
@@ -19,7 +20,7 @@ from orgtui.themes import Ink
 from orgtui.widgets.bar_charts import DailyBars
 from orgtui.widgets.filter_table import FilterTable
 from orgtui.widgets.frame import Body, Foot, Masthead, Sidebar
-from orgtui.widgets.note import Note
+from orgtui.widgets.note import Note, Trouble
 from orgtui.widgets.stats_bar import Stat, StatsBar
 from orgtui.widgets.tab_bar import TabBar
 
@@ -56,7 +57,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
 
     month: reactive[str | None] = reactive(None, init=False, repaint=False)
     tabled: reactive[bool] = reactive(False, init=False, repaint=False)
-    selected: reactive[int] = reactive(0, init=False, repaint=False)
+    selected: reactive[int | None] = reactive(None, init=False, repaint=False)
 
     def compose_section(self) -> ComposeResult:
         """Cards, tabs, and the part that is seen first."""
@@ -81,11 +82,21 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         than = Month.parse(page.month).shift(-1).short.partition(" ")[0]
         self.query_one("#cards", StatsBar).stats = _cards(page.figures, page.previous, than)
         self._show_month(page)
-        self.set_reactive(UsageScreen.selected, min(self.selected or page.elapsed_days - 1, page.elapsed_days - 1))
         for part in self._parts():
             part.show(page)
-            part.select(page, self.selected)
+            part.select(page, self._day(page))
         self._arrange()
+        if page.figures.total_runs is None and page.figures.total_tokens is None:
+            self.trouble = Trouble(
+                "empty",
+                f"Nothing was recorded in {Month.parse(page.month).title}.",
+                "Runs and model calls come in with: orgtui usage import FILE… --source litellm|n8n",
+            )
+
+    def _day(self, page: UsageMonth) -> int:
+        """The selected day, by index; the latest one until somebody selects."""
+        latest = page.elapsed_days - 1
+        return latest if self.selected is None else min(self.selected, latest)
 
     def _parts(self) -> list[Part]:
         return [cast("Part", found) for name in PARTS for found in self.query(f"#{name}")]
@@ -97,11 +108,11 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         forth = ("›", ink.key) if page.month < page.latest else (" ", ink.dim)
         self.query_one(Masthead).corner = Content.assemble(back, " ", (title, ink.text), " ", forth)
 
-    def watch_selected(self, selected: int) -> None:
+    def watch_selected(self) -> None:
         """Another day's figures."""
         if self.page is not None:
             for part in self._parts():
-                part.select(self.page, selected)
+                part.select(self.page, self._day(self.page))
 
     def on_resize(self) -> None:
         """The month is written shorter where it is narrow."""
@@ -139,8 +150,13 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         with self.app.batch_update():
             await self.query_one(Body).mount(part)
             part.show(self.page)
-            part.select(self.page, self.selected)
+            part.select(self.page, self._day(self.page))
             self._arrange()
+
+    @property
+    def awaited(self) -> str:
+        """The month that is on its way."""
+        return Month.parse(self.month).title if self.month else self.title_text
 
     def hint(self, action: str) -> str | None:
         """The footer names the tab that tab leads to."""
@@ -168,7 +184,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
     def action_move_day(self, by: int) -> None:
         """The day before or after."""
         if self.page is not None:
-            self.selected = max(0, min(self.page.elapsed_days - 1, self.selected + by))
+            self.selected = max(0, min(self.page.elapsed_days - 1, self._day(self.page) + by))
 
     @on(DailyBars.DaySelected)
     def _chosen(self, event: DailyBars.DaySelected) -> None:
@@ -187,7 +203,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
     def go_to_month(self, month: str) -> None:
         """Show that month."""
         self.month = month
-        self.set_reactive(UsageScreen.selected, 0)
+        self.set_reactive(UsageScreen.selected, None)
         self.load()
 
     @work
@@ -205,14 +221,21 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         """Enter opens the selected day."""
         self.action_day()
 
-    @work
-    async def action_day(self) -> None:
+    def action_day(self) -> None:
         """The selected day's runs by workflow."""
+        if self.page is not None:
+            self.open_day(self.page.daily_executions[self._day(self.page)].date)
+
+    @on(FilterTable.Chosen)
+    def _row_chosen(self, event: FilterTable.Chosen) -> None:
+        if event.table.id == "runs-table":
+            self.open_day(date.fromisoformat(event.key))
+
+    @work
+    async def open_day(self, day: date) -> None:
+        """A day's runs by workflow."""
         from orgtui.screens.dialogs.day_runs import DayRuns
 
-        if self.page is None:
-            return
-        day = self.page.daily_executions[self.selected].date
         try:
             rows = await (await self.orgtui.store()).usage.day(day)
         except OrgtuiError as error:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from orgtui import __version__
 from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import StoreRefused
 from orgtui.domain.months import Month
 from orgtui.domain.providers import PROVIDERS
 from orgtui.domain.usage import Call, Funding, Run
@@ -110,14 +111,26 @@ def seeded_ambient(today: date, seed: int) -> Ambient:
 
 
 def throwaway(cache: Path, today: date, seed: int) -> Path:
-    """A fresh copy of the demo's database for this process, in a directory that `discard` removes."""
+    """A fresh copy of the demo's database for this process, in a directory that `discard` removes.
+
+    Raises StoreRefused where there is no room for one.
+    """
     kept = cache / f"demo-{__version__}-{schema.HEAD}-{today}-{seed}.db"
-    if not kept.exists():
-        _keep(kept, today, seed)
-    directory = Path(tempfile.mkdtemp(prefix=f"orgtui-demo-{os.getpid()}-"))
-    shutil.copyfile(kept, directory / "demo.db")
+    try:
+        directory = Path(tempfile.mkdtemp(prefix=f"orgtui-demo-{os.getpid()}-"))
+    except OSError as error:
+        raise StoreRefused(f"There is no place for the demo: {error.strerror} ({tempfile.gettempdir()}).") from error
+    path = directory / "demo.db"
     _sweep(directory.parent)
-    return directory / "demo.db"
+    try:
+        if not kept.exists():
+            _keep(kept, today, seed)
+        shutil.copyfile(kept, path)
+    except (OSError, StoreRefused):
+        # It cannot be kept, as in a read-only home: then it is made for this once, and takes longer.
+        path.unlink(missing_ok=True)
+        asyncio.run(_fill(path, today, seed))
+    return path
 
 
 def discard(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
@@ -14,7 +16,6 @@ from orgtui.widgets.canvas import Canvas, fitted, spread
 
 class _Label(Canvas):
     word: reactive[str] = reactive("", init=False, repaint=False)
-    bad: reactive[bool] = reactive(False, init=False, repaint=False)
 
     def __init__(self, label: str, aside: str, *, danger: bool) -> None:
         super().__init__(classes="label")
@@ -23,14 +24,11 @@ class _Label(Canvas):
     def watch_word(self) -> None:
         self.redraw()
 
-    def watch_bad(self) -> None:
-        self.redraw()
-
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
         label = Content.assemble((self._label, ink.danger if self._danger else ink.heading))
         if self.screen.has_class("-wide"):
             return [fitted(label, width), Content.assemble((self._aside, ink.dim))][:height]
-        return [spread(label, Content.assemble((self.word, ink.err if self.bad else ink.dim)), width)]
+        return [spread(label, Content.assemble((self.word, ink.dim)), width)]
 
 
 class _Word(Canvas):
@@ -47,9 +45,14 @@ class _Word(Canvas):
     def watch_bad(self) -> None:
         self.redraw()
 
+    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
+        return max(1, len(Content(self.word).wrap(width))) if self.bad and width else 1
+
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
         word = Content.assemble((self.word, ink.err if self.bad else ink.dim))
-        return [spread(Content(""), word, width) if self._right and not self.bad else fitted(word, width)]
+        if self.bad:
+            return word.wrap(width)
+        return [spread(Content(""), word, width) if self._right else fitted(word, width)]
 
 
 class Field(Container):
@@ -78,5 +81,7 @@ class Field(Container):
 
     def say(self, word: str, *, bad: bool = False) -> None:
         """A word about the value: a count, what was unsaved, what is wrong."""
-        for place in (self._label, self._word):
-            place.bad, place.word = bad, word
+        self._label.word = "" if bad else word
+        self._word.bad, self._word.word = bad, word
+        self._word.set_class(bad, "-bad")
+        self._word.refresh(layout=True)

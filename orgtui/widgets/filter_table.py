@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widgets import DataTable, Input
@@ -82,6 +83,13 @@ class FilterTable(Vertical):
         Binding("y", "copy", "Copy", id="table.copy", show=False),
         Binding("escape", "unfilter", "Show all", id="table.unfilter", show=False),
     ]
+
+    class Chosen(Message):
+        """Enter, or a click, on a row."""
+
+        def __init__(self, table: FilterTable, key: str) -> None:
+            super().__init__()
+            self.table, self.key = table, key
 
     rows: reactive[tuple[Row, ...]] = reactive((), init=False, repaint=False)
     needle: reactive[str] = reactive("", init=False, repaint=False)
@@ -154,6 +162,15 @@ class FilterTable(Vertical):
     def focus_rows(self) -> None:
         """Give the rows the keys."""
         self.query_one(_Rows).focus()
+
+    @on(DataTable.RowSelected)
+    def _selected(self, event: DataTable.RowSelected) -> None:
+        event.stop()
+        self.post_message(self.Chosen(self, event.row_key.value or ""))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape is for whoever is behind, unless something is filtered here."""
+        return action != "unfilter" or bool(self.needle) or self.query_one(Input).display
 
     def action_filter(self) -> None:
         """Open the filter field."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -84,7 +85,7 @@ class Masthead(Canvas):
             return [Content.assemble(left, title), rule]
         room = width - corner.cell_length - len(section) - 6
         left = Content.assemble(
-            " ", fitted(Content.assemble((name, ink.dim)), min(len(name), max(room, 0))), (" › ", ink.dim)
+            " ", fitted(Content.assemble((name, ink.dim)), min(cell_len(name), max(room, 0))), (" › ", ink.dim)
         )
         return [spread(Content.assemble(left, (section, ink.strong)), corner, width), rule]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from textual import events
+from textual.binding import Binding
 from textual.content import Content
 from textual.reactive import reactive
 
@@ -23,9 +24,10 @@ class Trouble:
     retry: bool = False
 
 
-class Note(Canvas):
+class Note(Canvas, can_focus=True):
     """A few lines and, where trying again helps, the word to click for it. Hidden while there is no trouble."""
 
+    BINDINGS = [Binding("enter", "screen.refresh_section", "Try again", id="note.again", show=False)]
     AGAIN = " Try again "
 
     trouble: reactive[Trouble | None] = reactive(None, init=False, repaint=False)
@@ -36,7 +38,11 @@ class Note(Canvas):
 
     def watch_trouble(self, trouble: Trouble | None) -> None:
         """Show or hide."""
-        self.display = trouble is not None
+        self.display, self.can_focus = trouble is not None, bool(trouble and trouble.retry)
+        self.redraw()
+
+    def watch_has_focus(self, _focused: bool) -> None:
+        """The word says that enter is for it."""
         self.redraw()
 
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
@@ -50,7 +56,11 @@ class Note(Canvas):
             "forbidden": Content.assemble(("▪ ", ink.warn), (trouble.title, ink.strong)),
             "empty": Content.assemble((trouble.title, ink.strong)),
         }.get(trouble.kind, Content.assemble((trouble.title, ink.text)))
-        again = Content.assemble((self.AGAIN, ink.button)) if trouble.retry else Content("")
+        again = (
+            Content.assemble((self.AGAIN, ink.pressed if self.has_focus else ink.button))
+            if trouble.retry
+            else Content("")
+        )
         rows = [spread(head, again, width)]
         for text, style in ((trouble.why, ink.text if told else ink.dim), (trouble.following, ink.dim)):
             below = "  " if told else ""

@@ -101,7 +101,7 @@ class Palette(Dialog[None]):
             entry for entry in self._entries if all(word in f"{entry.words} {entry.twin}".casefold() for word in words)
         ]
         commands = self.query_one(OptionList)
-        ink, width = Ink.of(self.app), max(20, commands.scrollable_content_region.width - 2)
+        ink, width = Ink.of(self.app), max(20, commands.size.width - 3)
         commands.clear_options()
         commands.add_options(
             [
@@ -126,14 +126,14 @@ class Palette(Dialog[None]):
 
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
-    async def _do(self) -> None:
+    def _do(self) -> None:
         highlighted = self.query_one(OptionList).highlighted
         if highlighted is None:
             return
         entry = self._shown[highlighted]
         app = self.app
-        await self.dismiss(None)
-        await app.run_action(entry.action, entry.node)
+        self.dismiss(None)
+        app.call_later(app.run_action, entry.action, entry.node)
 
     def action_copy(self) -> None:
         """Copy the command-line twin."""
