@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from orgtui.cli.output import ask, print_json, say
@@ -119,4 +120,4 @@ def _delete(arguments: argparse.Namespace) -> None:
     for number, text in lost(losses):
         say(f"{number:>9,}  {text}")
     if told:
-        say(f'Nothing was deleted. To do it: orgtui general delete --confirm "{name}"')
+        say(f"Nothing was deleted. To do it: orgtui general delete --confirm {shlex.quote(name)}")

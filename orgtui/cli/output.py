@@ -89,12 +89,12 @@ def opened(arguments: argparse.Namespace) -> Iterator[tuple[Store, Callable[[Cor
     from orgtui.settings import load
 
     settings = load(store=arguments.store, actor=arguments.actor, environ=os.environ)
-    opened = open_store(settings, system_ambient())
+    opening = open_store(settings, system_ambient())
     try:
         with asyncio.Runner() as runner:
-            yield opened.store, runner.run
+            yield opening.store, runner.run
     finally:
-        opened.close()
+        opening.close()
 
 
 def ask(arguments: argparse.Namespace, question: Callable[[Store], Coroutine[Any, Any, T]]) -> T:

@@ -59,6 +59,8 @@ def _seconds(text: str) -> float:
 
 
 def _init(arguments: argparse.Namespace) -> int:
+    import shlex
+
     from orgtui.cli.output import print_json, say
     from orgtui.composition import database
     from orgtui.domain.ambient import system_ambient
@@ -76,7 +78,7 @@ def _init(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"organization": organization, "store": f"sqlite:///{target.path}"})
     else:
-        store = f" --store {arguments.store}" if arguments.store else ""
+        store = f" --store {shlex.quote(arguments.store)}" if arguments.store else ""
         say(f"{arguments.name} is ready at {target.path}. Open it: orgtui{store}")
     return 0
 

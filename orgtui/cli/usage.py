@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from orgtui.cli.output import ask, jsonable, opened, print_json, say, table
 from orgtui.domain import figures
+from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.money import Cost
 from orgtui.domain.providers import display_name
 from orgtui.domain.text import clean, csv_cell
@@ -115,9 +116,19 @@ def _show(arguments: argparse.Namespace) -> None:
             ],
             right=(2, 3, 4, 5),
         )
-    for cost in month.provider_cost:
-        billed, estimated = Cost(cost.billed, cost.currency), Cost(cost.estimated, cost.currency)
-        say(f"Providers: {billed} billed" + (f", {estimated} estimated from list prices (~)" if cost.estimated else ""))
+    parts = [f"{Cost(row.billed, row.currency)} billed" for row in month.provider_cost if row.billed]
+    parts += [
+        f"~{Cost(row.estimated, row.currency)} estimated from list prices"
+        for row in month.provider_cost
+        if row.estimated
+    ]
+    parts += [f"{_calls(month.unpriced_calls)} unpriced"] if month.unpriced_calls else []
+    if parts:
+        say(f"Providers: {', '.join(parts)}")
+
+
+def _calls(count: int) -> str:
+    return f"{count:,} {'call' if count == 1 else 'calls'}"
 
 
 def _cost(row: ModelUsage) -> str:
@@ -208,17 +219,16 @@ def _import(arguments: argparse.Namespace) -> int:
     )
     progress = _Progress(sys.stderr)
     items = read(arguments.files, options, stdin=sys.stdin.buffer, progress=progress.at)
-    tally, complete = _Tally(), False
+    tally = _Tally()
     try:
         with opened(arguments) as (store, wait):
             for batch in _batches(items, tally):
                 tally.add(wait(store.usage.record(batch)))
-        complete = True
-    finally:
+    except (OrgtuiError, KeyboardInterrupt) as error:
         progress.done()
-        if not complete and tally.new + tally.updated:
-            kept = f"{tally.new + tally.updated:,} events are imported and kept"
-            print(f"orgtui: not finished; {kept}. Run it again to go on.", file=sys.stderr)
+        _tell_kept(tally.new + tally.updated, error, arguments.json)
+        raise
+    progress.done()
     _tell(tally, arguments.json)
     return 1 if tally.refused else 0
 
@@ -246,19 +256,28 @@ def _batches(items: Iterable[object], tally: _Tally) -> Iterator[UsageBatch]:
         yield UsageBatch(runs=tuple(runs), calls=tuple(calls))
 
 
+def _tell_kept(kept: int, error: BaseException, as_json: bool) -> None:
+    """What is imported stays imported, whatever ended the rest."""
+    if as_json and isinstance(error, OrgtuiError):
+        error.details["imported"] = kept
+    elif kept:
+        said = f"not finished; {kept:,} events are imported and kept. Run it again to go on."
+        print(f"orgtui: {said}", file=sys.stderr)
+
+
 def _tell(tally: _Tally, as_json: bool) -> None:
-    unpriced = dict(sorted(tally.unpriced.items()))
     if as_json:
         counts = {name: getattr(tally, name) for name in ("new", "known", "updated", "skipped", "refused")}
-        print_json(counts | {"unpriced_models": unpriced, "reasons": tally.reasons})
-    else:
-        parts = [f"{tally.new:,} new", f"{tally.known:,} known already"]
-        parts += [f"{tally.updated:,} updated"] if tally.updated else []
-        parts += [f"{tally.skipped:,} skipped (no events in them)"] if tally.skipped else []
-        say(f"Imported: {', '.join(parts)}, {tally.refused:,} refused.")
-        if unpriced:
-            models = (f"{model} ({calls:,} {'call' if calls == 1 else 'calls'})" for model, calls in unpriced.items())
-            say(f"Unpriced: {', '.join(models)}")
+        print_json(counts | {"unpriced_models": dict(sorted(tally.unpriced.items())), "reasons": tally.reasons})
+        return
+    parts = [f"{tally.new:,} new", f"{tally.known:,} known already"]
+    parts += [f"{tally.updated:,} updated"] if tally.updated else []
+    parts += [f"{tally.skipped:,} skipped (no events in them)"] if tally.skipped else []
+    say(f"Imported: {', '.join(parts)}, {tally.refused:,} refused.")
+    if tally.unpriced:
+        models = [f"{model} ({_calls(count)})" for model, count in tally.unpriced.most_common(_SHOWN)]
+        more = len(tally.unpriced) - len(models)
+        say(f"Unpriced: {', '.join(models)}" + (f" and {more:,} more" if more else ""))
     for reason in tally.reasons:
         print(f"orgtui: refused {clean(reason)}", file=sys.stderr)
     if tally.refused > len(tally.reasons):
