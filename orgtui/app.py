@@ -97,6 +97,10 @@ class OrgTui(SafeApp[None]):
         self.set_keymap(dict(self._settings.keys))
         self.set_interval(self._settings.refresh_seconds, self._look_for_changes)
 
+    def get_key_display(self, binding: Binding) -> str:
+        """Keys as the look writes them."""
+        return super().get_key_display(binding).replace("⏎", "↵")
+
     def refresh_css(self, animate: bool = True) -> None:
         """Parse again for another theme; Textual also asks at the start, for the one it has."""
         if self._styled_for != self.theme:
@@ -129,10 +133,13 @@ class OrgTui(SafeApp[None]):
             self._warm = True
             self.run_worker(self._import_sections, thread=True, group="warm")
 
-    @staticmethod
-    def _import_sections() -> None:
+    def _import_sections(self) -> None:
         for name in SECTIONS:
             import_module(f"orgtui.screens.{name}")
+        from orgtui.keys import unknown
+
+        for wrong in unknown(self._settings.keys):
+            self.call_from_thread(self.notify, wrong, title="config.toml", severity="warning", timeout=15)
 
     def clock(self, moment: datetime | None = None) -> str:
         """`14:02 CET`: a moment, now unless said, in the organization's timezone."""
@@ -170,7 +177,9 @@ class OrgTui(SafeApp[None]):
 
     async def action_quit(self) -> None:
         """End, unless something unsaved is to be kept."""
-        if getattr(self.screen, "unsaved", None):
+        if any(getattr(screen, "unsaved", None) for screen in self.screen_stack):
+            while len(self.screen_stack) > 1:
+                await self.pop_screen()
             self._leave(self.exit)
         else:
             self.exit()

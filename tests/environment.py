@@ -7,7 +7,9 @@ import tempfile
 import time
 
 _HOME = tempfile.mkdtemp(prefix="orgtui-tests-")
-for _name in [name for name in os.environ if name.startswith(("ORGTUI_", "TEXTUAL", "SSH_"))]:
+# The snapshot plugin tells its workers their folder this way.
+_KEPT = {"TEXTUAL_SNAPSHOT_TEMPDIR"}
+for _name in [name for name in os.environ if name.startswith(("ORGTUI_", "TEXTUAL", "SSH_")) and name not in _KEPT]:
     del os.environ[_name]
 os.environ.pop("NO_COLOR", None)
 os.environ.update(

@@ -34,6 +34,16 @@ def sent(terminal: Terminal, *keys: str, silence: float = 0.2) -> int:
     return len(terminal.raw) - before
 
 
+def press(terminal: Terminal, *keys: str) -> None:
+    """One key after the other, each answered before the next; a key that changes nothing costs a moment."""
+    for key in keys:
+        terminal.quiet(0.02)
+        terminal.send(key)
+        terminal.read(0.5)
+        # An escape is known to stand alone only when nothing follows it for a tenth of a second.
+        terminal.quiet(0.3 if key == "escape" else 0.05)
+
+
 def title(terminal: Terminal) -> str:
     """The section's name in the first row, at every width."""
     return terminal.text.split("\n", 1)[0].replace("›", "│").partition("│")[2].strip()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import random
 import select
 import sqlite3
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +32,7 @@ from orgtui.store.sql.store import open_sql_store
 from tests import rollups
 from tests.conftest import Clock, copy_of_acme
 
-BATCHES, EVENTS = 24, 120
+EVENTS = 120
 PRELOADED = ["orgtui.store.sql.usage", "orgtui.store.sql.general", "tests.test_kills"]
 
 
@@ -60,12 +65,12 @@ def batch(number: int) -> UsageBatch:
     return UsageBatch(runs=tuple(runs), calls=tuple(calls))
 
 
-def work(path: Path, acknowledge: int) -> None:
+def work(path: Path, batches: int, acknowledge: int) -> None:
     """Import all batches from the first on, save between them, and say what is done the moment it is done."""
     opened = open_sql_store(SqliteDatabase(path), None, system_ambient())
 
     async def go() -> None:
-        for number in range(BATCHES):
+        for number in range(batches):
             await opened.store.usage.record(batch(number))
             os.write(acknowledge, b"batch %d\n" % number)
             page = await opened.store.general.show()
@@ -78,16 +83,16 @@ def work(path: Path, acknowledge: int) -> None:
     opened.close()
 
 
-def child_main(path: Path, pipe: Any) -> None:
+def child_main(path: Path, batches: int, pipe: Any) -> None:
     """A child process."""
     os.write(pipe.fileno(), b"begun\n")
-    work(path, pipe.fileno())
+    work(path, batches, pipe.fileno())
 
 
-def let_work(context: Any, path: Path, seconds: float | None) -> list[str]:
+def let_work(context: Any, path: Path, batches: int, seconds: float | None = None) -> list[str]:
     """What a child acknowledged until it was killed, *seconds* after it began, or was done."""
     ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=child_main, args=(path, theirs))
+    child = context.Process(target=child_main, args=(path, batches, theirs))
     child.start()
     theirs.close()
     said = b""
@@ -133,37 +138,82 @@ def figures(path: Path) -> list[list[tuple[Any, ...]]]:
     return [sorted(row[1:] for row in look(path, f"SELECT * FROM {table}")) for table in tables]
 
 
-def kill_often(kills: int, directory: Path, templates: Path, clock: Clock) -> int:
+def kill_often(kills: int, batches: int, directory: Path, templates: Path, clock: Clock) -> int:
     """Kill, look, go on; answers how many children were killed in the middle of their work."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     undisturbed, path = directory / "undisturbed.db", directory / "acme.db"
     copy_of_acme(templates, undisturbed, clock)
     copy_of_acme(templates, path, clock)
-    check(path, let_work(context, path, 0))
+    check(path, let_work(context, path, batches, 0))
     chance, killed = random.Random(kills), 1
     begun = time.monotonic()
-    assert let_work(context, undisturbed, None)[-1] == "done"
+    assert let_work(context, undisturbed, batches)[-1] == "done"
     length = time.monotonic() - begun
     expected = figures(undisturbed)
     for _ in range(1, kills):
-        said = let_work(context, path, chance.uniform(0, length))
+        said = let_work(context, path, batches, chance.uniform(0, length))
         check(path, said)
         if said[-1] == "done":
             assert figures(path) == expected
             copy_of_acme(templates, path, clock)
         else:
             killed += 1
-    assert let_work(context, path, None)[-1] == "done"
+    assert let_work(context, path, batches)[-1] == "done"
     check(path, [])
     assert figures(path) == expected
     return killed
 
 
-def test_a_few_kills_lose_nothing(tmp_path: Path, templates: Path, clock: Clock) -> None:
-    assert kill_often(15, tmp_path, templates, clock) >= 5
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory where there is one: waiting for a disk proves nothing against kill -9."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=shared) as directory:
+        yield Path(directory)
+
+
+def test_a_few_kills_lose_nothing(memory: Path, templates: Path, clock: Clock) -> None:
+    assert kill_often(15, 10, memory, templates, clock) >= 5
+
+
+def test_a_killed_import_is_finished_by_running_it_again(tmp_path: Path, templates: Path, clock: Clock) -> None:
+    call = {"startTime": "2026-03-29T01:00:00Z", "model": "m", "status": "success", "total_tokens": 1}
+    calls = tmp_path / "calls.jsonl"
+    calls.write_text("".join(json.dumps(call | {"id": str(number)}) + "\n" for number in range(6_000)))
+    path = tmp_path / "acme.db"
+    copy_of_acme(templates, path, clock)
+    orgtui = Path(sys.executable).with_name("orgtui")
+    words: list[str | Path] = [
+        orgtui,
+        "--store",
+        f"sqlite:///{path}",
+        "usage",
+        "import",
+        calls,
+        "--source",
+        "litellm",
+        "--json",
+    ]
+    counted = 0
+    for wanted in (1, 2_001):
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL) as running:
+            end = time.monotonic() + 30
+            while look(path, "SELECT count(*) FROM calls")[0][0] < wanted and time.monotonic() < end:
+                time.sleep(0.005)
+            running.kill()
+        check(path, [])
+        ((now,),) = look(path, "SELECT count(*) FROM calls")
+        assert counted <= now < 6_000
+        counted = now
+    told = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+    assert (told["new"], told["known"]) == (6_000 - counted, counted)
+    check(path, [])
 
 
 @pytest.mark.soak
 def test_five_hundred_kills_lose_nothing(tmp_path: Path, templates: Path, clock: Clock) -> None:
-    assert kill_often(500, tmp_path, templates, clock) >= 250
+    assert kill_often(500, 40, tmp_path, templates, clock) >= 250

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from orgtui.cli.output import ask, jsonable, opened, print_json, say, table
 from orgtui.domain import figures
-from orgtui.domain.errors import OrgtuiError
+from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.domain.money import Cost
 from orgtui.domain.providers import display_name
 from orgtui.domain.text import clean, csv_cell
@@ -230,6 +230,8 @@ def _import(arguments: argparse.Namespace) -> int:
         raise
     progress.done()
     _tell(tally, arguments.json)
+    if not (tally.new or tally.known or tally.updated or tally.refused):
+        raise Invalid(f"There is nothing of {arguments.source} in what was given; does --source name who recorded it?")
     return 1 if tally.refused else 0
 
 

@@ -15,6 +15,11 @@ def count(number: int | None) -> str:
     return NONE if number is None else f"{number:,}"
 
 
+def some(number: int, one: str, many: str = "") -> str:
+    """`1 agent`, `2 agents`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def compact(number: int | None) -> str:
     """`41.2M`: three figures and a unit, exact below 10,000."""
     if number is None or number < 10_000:

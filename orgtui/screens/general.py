@@ -12,6 +12,7 @@ from textual.binding import Binding
 from textual.reactive import reactive
 
 from orgtui.domain.errors import Invalid, OrgtuiError, Stale
+from orgtui.domain.figures import some
 from orgtui.domain.months import zone
 from orgtui.domain.roles import Permission, allows, refusal
 from orgtui.domain.text import graphemes
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from orgtui.store.contract.general import GeneralChanges, GeneralPage
 
 STATS = ("Members", "Workspaces", "Created")
-DESCRIPTION_LIMIT = 280
 _WORDS = {"name": "Organization Name", "description": "Description"}
 
 
@@ -46,6 +46,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
 
     # The version whose values were on the screen when typing began.
     seen = 0
+    saving = False
     unsaved: reactive[dict[str, str]] = reactive(dict, init=False, repaint=False)
 
     def compose_section(self) -> ComposeResult:
@@ -105,7 +106,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
                 description.text = page.description
         lost = page.losses
         self.query_one("#losses", Static).update(
-            f"{lost.workspaces} workspaces, {lost.workflows} workflows and all logs. No undo."
+            f"{some(lost.workspaces, 'workspace')}, {some(lost.workflows, 'workflow')} and all logs. No undo."
             if self._may_delete()
             else refusal(Permission.DELETE_ORGANIZATION)
         )
@@ -132,6 +133,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
     def _compare(self) -> None:
         from textual.widgets import Input, TextArea
 
+        from orgtui.store.contract.general import DESCRIPTION_LIMIT
         from orgtui.widgets.field import Field
 
         if self.page is None:
@@ -153,7 +155,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
 
         count = len(unsaved)
         for words in self.query("#unsaved").results(Static):
-            words.update(f"{count} unsaved change{'s' if count > 1 else ''}" if count else "")
+            words.update(some(count, "unsaved change") if count else "")
 
     # What is done.
 
@@ -182,15 +184,22 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         what = " and ".join(_WORDS[field] for field in self.unsaved)
         choice = await self.app.push_screen_wait(DiscardDialog(self.title_text, what))
         if choice == "save" and self.page is not None:
-            await self.save(self._changes()).wait()
+            await self._save(self._changes())
         elif choice == "discard" and self.page is not None:
             self.unsaved = {}
             self.show(self.page)
         return not self.unsaved and choice is not None
 
-    @work(exclusive=True, group="save")
+    @work
     async def save(self, changes: GeneralChanges) -> None:
-        """Save, and show what the store made of it."""
+        """Save, unless a save is on its way."""
+        await self._save(changes)
+
+    async def _save(self, changes: GeneralChanges) -> None:
+        if self.saving:
+            self.notify("Still saving; once more in a moment.")
+            return
+        self.saving = True
         try:
             page = await (await self.orgtui.store()).general.save(changes)
         except Stale as error:
@@ -200,11 +209,14 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         except OrgtuiError as error:
             self.notify(f"Not saved: {error.message} What you typed is kept.", severity="error", timeout=10)
         else:
-            # What was typed meanwhile is unsaved still.
+            # What was typed meanwhile is unsaved still; what was sent is not, however the store wrote it.
+            self.unsaved = {f: value for f, value in self.unsaved.items() if value != getattr(changes, f)}
             self.seen, self.page = page.version, page
             if self.orgtui.overview is not None:
                 self.orgtui.overview = replace(self.orgtui.overview, name=page.name)
             self.notify("Saved.")
+        finally:
+            self.saving = False
 
     def refuse(self, error: Invalid) -> None:
         """The field's own error, under the field."""
@@ -241,19 +253,21 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
 
         if self.page is None:
             return
-        path = await self.app.push_screen_wait(
-            FilePicker(Path.cwd(), "Upload Logo", "Square PNG, JPEG or GIF, max 2 MB")
-        )
+        path = await self.app.push_screen_wait(FilePicker(Path(), "Upload Logo", "Square PNG, JPEG or GIF, max 2 MB"))
         if path is not None:
             self.keep_logo(path)
 
-    @work(exclusive=True, group="save")
+    @work
     async def keep_logo(self, path: Path | None) -> None:
         """Keep the image at *path*, or none."""
         import asyncio
 
         from orgtui.images import load_logo
 
+        if self.saving:
+            self.notify("Still saving; once more in a moment.")
+            return
+        self.saving = True
         try:
             image = await asyncio.to_thread(load_logo, path) if path else None
             self.page = await (await self.orgtui.store()).general.set_logo(image)
@@ -261,6 +275,8 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
             self.notify(f"The logo stays as it was: {error.message}", severity="error", timeout=10)
         else:
             self.notify("The logo is set." if path else "The avatar is back.")
+        finally:
+            self.saving = False
 
     def action_remove_logo(self) -> None:
         """Back to the avatar."""

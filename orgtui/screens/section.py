@@ -180,8 +180,10 @@ class SectionScreen(Screen[None], Generic[Page]):
         """Show it where the section has its note; what is old is dim."""
         for note in self.query(Note):
             note.trouble = trouble
+        stale = trouble is not None and trouble.kind != "empty" and self.page is not None
         for stats in self.query(StatsBar):
-            stats.stale = trouble is not None and trouble.kind != "empty" and self.page is not None
+            stats.stale = stale
+        self.set_class(stale, "-stale")
         self.refresh_bindings()
 
     def watch_page(self, page: Page | None) -> None:

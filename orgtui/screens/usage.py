@@ -15,7 +15,7 @@ from orgtui.domain import figures
 from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.months import Month
 from orgtui.screens.section import SectionScreen
-from orgtui.screens.usage_parts import PARTS, Part
+from orgtui.screens.usage_parts import PARTS, CostsPart, Part
 from orgtui.themes import Ink
 from orgtui.widgets.bar_charts import DailyBars
 from orgtui.widgets.filter_table import FilterTable
@@ -59,6 +59,10 @@ class UsageScreen(SectionScreen["UsageMonth"]):
     tabled: reactive[bool] = reactive(False, init=False, repaint=False)
     selected: reactive[int | None] = reactive(None, init=False, repaint=False)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._filled = {"runs"}
+
     def compose_section(self) -> ComposeResult:
         """Cards, tabs, and the part that is seen first."""
         yield StatsBar([Stat(label) for label in CARDS], id="cards")
@@ -86,12 +90,24 @@ class UsageScreen(SectionScreen["UsageMonth"]):
             part.show(page)
             part.select(page, self._day(page))
         self._arrange()
-        if page.figures.total_runs is None and page.figures.total_tokens is None:
+        if self._nothing:
             self.trouble = Trouble(
                 "empty",
                 f"Nothing was recorded in {Month.parse(page.month).title}.",
                 "Runs and model calls come in with: orgtui usage import FILE… --source litellm|n8n",
             )
+
+    @property
+    def _nothing(self) -> bool:
+        """Whether the month holds no event at all: then there is nothing to draw, and the note says what to do."""
+        now: Figures = self.page.figures
+        return now.total_runs is None and now.total_tokens is None
+
+    def watch_trouble(self, trouble: Trouble | None) -> None:
+        """A note takes rows from the chart."""
+        super().watch_trouble(trouble)
+        for part in self.query(CostsPart):
+            part.on_resize()
 
     def _day(self, page: UsageMonth) -> int:
         """The selected day, by index; the latest one until somebody selects."""
@@ -99,7 +115,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         return latest if self.selected is None else min(self.selected, latest)
 
     def _parts(self) -> list[Part]:
-        return [cast("Part", found) for name in PARTS for found in self.query(f"#{name}")]
+        return [cast("Part", found) for name in PARTS for found in self.query(f"#{name}") if name in self._filled]
 
     def _show_month(self, page: UsageMonth) -> None:
         month, ink = Month.parse(page.month), Ink.of(self.app)
@@ -135,20 +151,24 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         self.set_class(seen == "costs", "-costs")
         for name in PARTS:
             for part in self.query(f"#{name}"):
-                part.display = name == seen
+                part.display = name == seen and not self._nothing
         if not self.query(f"#{seen}"):
             self._mount_part(seen)
+        elif seen not in self._filled:
+            return
         elif self.tabled:
             self.query_one(f"#{seen}", FilterTable).focus_rows()
         elif self.focused is None or not self.focused.display:
             self.query_one(Sidebar).focus()
         self.query_one(Foot).redraw()
 
-    @work(exclusive=True, group="part")
+    @work
     async def _mount_part(self, name: str) -> None:
         part = PARTS[name](id=name)
         with self.app.batch_update():
             await self.query_one(Body).mount(part)
+            # Only now has it children to show a month with; and the month may be another by now.
+            self._filled.add(name)
             part.show(self.page)
             part.select(self.page, self._day(self.page))
             self._arrange()

@@ -19,6 +19,7 @@ from orgtui.themes import MODELS, Ink
 from orgtui.widgets.bar_charts import DayBar, RunsChart, SpendingChart
 from orgtui.widgets.canvas import Canvas, spread
 from orgtui.widgets.filter_table import Column, FilterTable, Row
+from orgtui.widgets.note import Note
 from orgtui.widgets.stats_bar import Stat, StatsBar
 from orgtui.widgets.usage_panels import OTHER, Breakdown, CostsDay, DayCost, RunsDay
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SUMMARY = ("Monthly Spend", "Models Used", "Daily Average")
 LEAST_CHART = 8
+NOTE_ROWS = 4
 
 
 class Part(Protocol):
@@ -125,6 +127,7 @@ class CostsPart(Vertical):
         screen = self.screen
         # Rows of the frame, cards, tabs, summary, headings and blanks.
         around = 21 if screen.has_class("-tall") else 12 if screen.has_class("-tiny") else 11
+        around += NOTE_ROWS if screen.query_one(Note).display else 0
         room = screen.size.height - around - max(len(self.query_one(Breakdown).models), 1)
         self.query_one(".chart-row").styles.height = max(room, LEAST_CHART)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
 import shutil
@@ -115,7 +116,8 @@ def throwaway(cache: Path, today: date, seed: int) -> Path:
 
     Raises StoreRefused where there is no room for one.
     """
-    kept = cache / f"demo-{__version__}-{schema.HEAD}-{today}-{seed}.db"
+    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    kept = cache / f"demo-{__version__}-{schema.HEAD}-{recipe}-{today}-{seed}.db"
     try:
         directory = Path(tempfile.mkdtemp(prefix=f"orgtui-demo-{os.getpid()}-"))
     except OSError as error:

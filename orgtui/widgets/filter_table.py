@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.text import Text
 from textual import on
@@ -20,6 +21,8 @@ from textual.widgets import DataTable, Input
 
 from orgtui.themes import Ink
 from orgtui.widgets.canvas import Canvas, spread
+
+_NARROWEST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class FilterTable(Vertical):
         self._columns, self._noun, self._placeholder = tuple(columns), noun, placeholder
         self._shown: list[Row] = []
         self._ready = False
+        self._filled_for = 0
 
     def compose(self) -> ComposeResult:
         """Head or filter field, then the table."""
@@ -146,18 +150,37 @@ class FilterTable(Vertical):
         table = self.query_one(_Rows)
         kept = table.cursor_row
         table.clear()
+        room = self._text_room(found)
         for row in found:
-            table.add_row(*map(self._cell, row.cells, range(len(row.cells))), key=row.key)
+            table.add_row(*(self._cell(cell, index, room) for index, cell in enumerate(row.cells)), key=row.key)
         if found:
             table.move_cursor(row=min(kept, len(found) - 1))
         shown = f"{len(found):,} of {len(self.rows):,}" if words else f"{len(self.rows):,}"
         order = f"by {column.title.lower()}{', turned round' if self.turned else ''}"
         self.query_one(_Head).words = (self.needle or self._placeholder, f"{shown} {self._noun} · {order}")
 
-    def _cell(self, cell: str, index: int) -> Text:
+    def on_resize(self) -> None:
+        """Words take what the figures leave."""
+        if self._ready and self.size.width != self._filled_for:
+            self._fill()
+
+    def _text_room(self, rows: Sequence[Row]) -> int:
+        """Cells for each column of words, so that no column of figures is cut."""
+        self._filled_for = self.size.width
+        figures = [index for index, column in enumerate(self._columns) if column.figures]
+        taken = sum(
+            max([len(self._columns[index].title), *(cell_len(row.cells[index]) for row in rows)]) + 2
+            for index in figures
+        )
+        words = len(self._columns) - len(figures)
+        return max(_NARROWEST, (self.size.width - 2 - taken) // max(words, 1) - 2)
+
+    def _cell(self, cell: str, index: int, room: int) -> Text:
         if self._columns[index].figures:
             return Text(cell, justify="right")
-        return Text(cell if index else f" {cell}")
+        text = Text(cell if index else f" {cell}")
+        text.truncate(room, overflow="ellipsis")
+        return text
 
     def focus_rows(self) -> None:
         """Give the rows the keys."""

@@ -100,7 +100,7 @@ def test_delete_tells_first_and_needs_the_exact_name(orgtui: Run) -> None:
         "Deleting Acme takes away at once, and for good:",
         "        1  workspaces, with all their data and logs",
         "        1  memberships and invitations",
-        'Nothing was deleted. To do it: orgtui general delete --confirm "Acme"',
+        "Nothing was deleted. To do it: orgtui general delete --confirm Acme",
     ]
     assert orgtui("general", "delete", "--confirm", "acme").code == 2
     assert orgtui("general", "show").code == 0

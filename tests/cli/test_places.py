@@ -117,3 +117,12 @@ def test_what_is_no_store_of_ours_is_left_alone(
         assert refused.err.count("\n") == 1
     assert (path.read_bytes() if path.is_file() else None) == before
     assert [file.name for file in tmp_path.iterdir()] == ["acme.db"]
+
+
+@pytest.mark.soak
+def test_a_database_that_another_program_holds_is_waited_for_and_then_told(orgtui: Run, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "acme.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for words in WRITES[:2]:
+            refuses(orgtui, tmp_path / "acme.db", words, "is busy: another program has been writing for 10 s")
+        assert orgtui("general", "show").code == 0

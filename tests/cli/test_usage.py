@@ -125,7 +125,8 @@ def test_show_for_people_marks_what_is_estimated_and_what_has_no_price(orgtui: R
     assert told["gpt-4o"].split()[-2:] == ["€0.01", "<$0.01"]
     assert told["grok-4"].split()[-1].startswith(("~$", "~<$"))
     assert told["in-house"].split()[-2:] == ["—", "unpriced"]
-    assert "estimated from list prices" in told["Providers:"]
+    assert told["Providers:"].startswith("Providers: <$0.01 billed, ~")
+    assert told["Providers:"].endswith(" estimated from list prices, 1 call unpriced")
 
 
 # Import.
@@ -200,8 +201,17 @@ def test_a_file_that_does_not_exist_is_said_not_to(orgtui: Run, source: str) -> 
     assert (refused.code, refused.line) == (2, "orgtui: “/nope” does not exist.")
 
 
-def test_a_file_of_another_kind_imports_nothing(orgtui: Run) -> None:
-    taken = orgtui("usage", "import", sys.executable, "--source", "litellm")
+@pytest.mark.parametrize(("body", "source"), [(b"", "n8n"), (lines(CALL), "n8n"), (lines(RUN), "litellm")])
+def test_where_nothing_of_the_source_is_found_it_asks_for_the_source(orgtui: Run, body: bytes, source: str) -> None:
+    taken = orgtui("usage", "import", "-", "--source", source, stdin=body)
+    assert taken.code == 2
+    assert "0 new" in taken.out
+    assert taken.err.startswith(f"orgtui: There is nothing of {source} in what was given")
+
+
+def test_a_file_of_another_kind_imports_nothing(orgtui: Run, tmp_path: Path) -> None:
+    (tmp_path / "program").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 40)
+    taken = orgtui("usage", "import", tmp_path / "program", "--source", "litellm")
     assert taken.code == 1
     assert "0 new" in taken.out
     assert taken.err.count("\n") == 1
@@ -226,10 +236,47 @@ def test_an_import_that_meets_a_full_disk_says_so_and_goes_on_later(
         page = orgtui("usage", "show", "--json", at=small).json
         done = page["breakdown_by_model"][0]["calls"]
         assert f"{done:,} events are imported and kept" in kept
+        failed = orgtui("usage", "import", calls, "--source", "litellm", "--json", at=small)
+        assert (failed.code, json.loads(failed.line)["imported"]) == (6, 0)
         subprocess.run(["mount", "-o", "remount,size=32m", disk], check=True)
         again = orgtui("usage", "import", calls, "--source", "litellm", "--json", at=small).json
         assert (again["new"], again["known"]) == (undisturbed["new"] - done, done)
         assert orgtui("usage", "show", "--json", at=small).json == expected
+
+
+def test_two_imports_at_once_count_everything_once(orgtui: Run, tmp_path: Path, store: str) -> None:
+    calls = tmp_path / "calls.jsonl"
+    calls.write_bytes(lines(*(CALL | {"id": str(number)} for number in range(3 * usage.BATCH))))
+    program = Path(sys.executable).with_name("orgtui")
+    words: list[str | Path] = [program, "--store", store, "usage", "import", calls, "--source", "litellm", "--json"]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(2)]
+    told = [json.loads(each.communicate(timeout=60)[0]) for each in both]
+    assert [each["new"] + each["known"] for each in told] == [3 * usage.BATCH] * 2
+    assert sum(each["new"] for each in told) == 3 * usage.BATCH
+    assert shown(orgtui)["breakdown_by_model"][0]["calls"] == 3 * usage.BATCH
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_and_taken_away() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    for out in (terminal, file):
+        progress = usage._Progress(out)
+        for done in (0, 50, 100):
+            progress.at(done, 100)
+        progress.at(2_500_000, None)
+        progress.done()
+    bar = terminal.getvalue().split("\r")
+    assert bar[2] == f"{'━' * 15}{'─' * 15}  50 %"
+    assert bar[4] == "2.5 MB"
+    assert bar[-1] == ""
+    assert bar[-2].strip() == ""
+    assert file.getvalue() == ""
 
 
 # Export.

@@ -212,7 +212,7 @@ def amount(cost: Cost | None) -> Decimal | None:
     return cost.amount if cost else None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=_BATCHES)
 def test_the_months_are_what_a_plain_ledger_says(founded: Founder, batches: list[list[Run | Call]]) -> None:
     backend = founded("Europe/Berlin")

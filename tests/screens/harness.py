@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from textual import events
 from textual.pilot import Pilot
-from textual.widgets import TextArea
+from textual.widgets import Input, TextArea
 
 from orgtui.app import Connection, OrgTui
 from orgtui.domain.ambient import Ambient
@@ -105,6 +105,20 @@ async def typed(pilot: Pilot[Any], text: str) -> None:
     await pilot.press(*(("f7", "delete") if isinstance(field, TextArea) else ("end", "ctrl+u")))
     pilot.app.post_message(events.Paste(text))
     await until(pilot, lambda: getattr(field, "value", getattr(field, "text", "")) == text)
+
+
+async def edit_name(pilot: Pilot[Any], name: str) -> None:
+    """Walk to the organization's name and type over it."""
+    while not isinstance(pilot.app.focused, Input):
+        await pilot.press("tab")
+    await typed(pilot, name)
+
+
+async def edit_description(pilot: Pilot[Any], text: str) -> None:
+    """Walk to its description and type over it."""
+    while not isinstance(pilot.app.focused, TextArea):
+        await pilot.press("tab")
+    await typed(pilot, text)
 
 
 def lines(pilot: Pilot[Any], within: str = "") -> list[str]:

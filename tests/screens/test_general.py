@@ -20,6 +20,8 @@ from tests.screens.harness import (
     WIDE,
     Drive,
     awaited,
+    edit_description,
+    edit_name,
     elsewhere,
     lines,
     make_app,
@@ -55,19 +57,6 @@ async def save_elsewhere(database: SqliteDatabase, **changes: str) -> None:
         await other.store.general.save(GeneralChanges(seen=seen, **changes))
 
     await elsewhere(database, question)
-
-
-async def edit_name(pilot: Drive, name: str) -> None:
-    """Walk to the name's field and type over it."""
-    while not isinstance(pilot.app.focused, Input):
-        await pilot.press("tab")
-    await typed(pilot, name)
-
-
-async def edit_description(pilot: Drive, text: str) -> None:
-    while not isinstance(pilot.app.focused, TextArea):
-        await pilot.press("tab")
-    await typed(pilot, text)
 
 
 # Edit and save
@@ -359,6 +348,19 @@ async def test_a_logo_is_uploaded_by_its_path_and_removed(demo_database: SqliteD
         assert shown(pilot, "#logo").strip() == "A"
         assert "Remove" not in shown(pilot, "#logo-side")
     assert (await page(demo_database)).logo is None
+
+
+@awaited
+async def test_ones_own_logo_is_no_conflict(demo_database: SqliteDatabase, tmp_path: Path) -> None:
+    async with opened(make_app(demo_database)) as pilot:
+        await edit_name(pilot, "Mine")
+        await press(pilot, "escape")
+        await upload(pilot, picture(tmp_path / "logo.png"))
+        await until(pilot, lambda: "The logo is set." in toasts(pilot))
+        assert pilot.app.screen.query_one(Input).value == "Mine"
+        await press(pilot, "ctrl+s")
+        await until(pilot, lambda: "Saved." in toasts(pilot))
+    assert (await page(demo_database)).name == "Mine"
 
 
 def text(path: Path) -> Path:

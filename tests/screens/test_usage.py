@@ -108,7 +108,10 @@ async def test_brackets_turn_the_month(demo_database: SqliteDatabase) -> None:
 
 
 @awaited
-async def test_months_without_data_end_where_the_organization_began(young: SqliteDatabase, clock: Clock) -> None:
+async def test_months_without_data_end_where_the_organization_began(
+    young: SqliteDatabase, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     clock.now += timedelta(days=30)
     async with opened(make_app(young, "usage", ambient=clock.ambient())) as pilot:
         await press(pilot, "left_square_bracket")

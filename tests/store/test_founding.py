@@ -28,19 +28,18 @@ def _race(path: Path, start: Any, outcome: Any) -> None:
 def test_of_those_who_found_at_once_one_succeeds(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["orgtui.store.sql.founding", "orgtui.store.sql.tables", "alembic.command"])
-    for number in range(2):
-        path = tmp_path / str(number) / "acme.db"
-        start, outcome = context.Barrier(4), context.Queue()
-        processes = [context.Process(target=_race, args=(path, start, outcome)) for _ in range(4)]
-        for process in processes:
-            process.start()
-        codes = sorted(outcome.get(timeout=30) for _ in processes)
-        for process in processes:
-            process.join()
-        assert codes == ["already_there"] * 3 + ["founded"]
-        with SqliteDatabase(path).reading() as rows:
-            for table in ("organizations", "members", "workspaces", "audit"):
-                assert rows.value(f"SELECT count(*) FROM {table}") == 1
+    path = tmp_path / "data" / "acme.db"
+    start, outcome = context.Barrier(4), context.Queue()
+    processes = [context.Process(target=_race, args=(path, start, outcome)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    codes = sorted(outcome.get(timeout=30) for _ in processes)
+    for process in processes:
+        process.join()
+    assert codes == ["already_there"] * 3 + ["founded"]
+    with SqliteDatabase(path).reading() as rows:
+        for table in ("organizations", "members", "workspaces", "audit"):
+            assert rows.value(f"SELECT count(*) FROM {table}") == 1
 
 
 def test_what_was_begun_and_not_finished_is_finished(database: SqliteDatabase, clock: Clock) -> None:

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from orgtui.domain.errors import OrgtuiError
+from orgtui.domain.figures import some
 from orgtui.domain.plans import BY_KEY
 from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.store.contract.general import Losses
@@ -20,20 +21,18 @@ if TYPE_CHECKING:
     from orgtui.app import OrgTui
 
 
-def _some(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
-
-
 def losses_in_words(lost: Losses) -> list[tuple[str, str]]:
     """Figure and words of each thing that goes, without those that are not there."""
-    rows = [
-        (lost.workspaces, "workspaces, with all their data and logs"),
-        (lost.workflows, f"workflows and {_some(lost.agents, 'agent', 'agents')}"),
-        (lost.members + lost.invitations, f"memberships, {lost.invitations} of them invitations"),
-        (lost.api_keys, "API keys"),
-        (lost.runs, f"recorded runs and {_some(lost.calls, 'model call', 'model calls')}"),
-    ]
-    return [(f"{count:,}", words) for count, words in rows if count]
+    invited = f", {lost.invitations} of them invitations" if lost.invitations else ""
+    rows = (
+        some(lost.workspaces, "workspace") + ", with all their data and logs",
+        some(lost.workflows, "workflow") + f" and {some(lost.agents, 'agent')}",
+        some(lost.members + lost.invitations, "membership") + invited,
+        some(lost.api_keys, "API key"),
+        some(lost.runs, "recorded run") + f" and {some(lost.calls, 'model call')}",
+    )
+    split = [row.partition(" ") for row in rows]
+    return [(figure, words) for figure, _, words in split if figure != "0"]
 
 
 class _Losses(Canvas):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from textual import on, work
@@ -48,6 +49,7 @@ class FilePicker(Dialog[Path]):
     def list_folder(self, folder: Path) -> None:
         """Read a folder off the event loop: it may be on a slow disk."""
         try:
+            folder = folder.resolve()
             found = sorted(folder.iterdir(), key=lambda path: (not path.is_dir(), path.name.casefold()))
         except OSError as error:
             self.app.call_from_thread(self._say, f"{folder} cannot be read: {error.strerror}.")
@@ -68,11 +70,7 @@ class FilePicker(Dialog[Path]):
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        path = self._entries[event.option_index]
-        if path.is_dir():
-            self.list_folder(path)
-        else:
-            self.dismiss(path)
+        self.choose(str(self._entries[event.option_index]))
 
     @on(Input.Submitted)
     def action_take(self) -> None:
@@ -81,9 +79,22 @@ class FilePicker(Dialog[Path]):
         if not typed:
             self._say("Type a path, or choose a file below.")
             return
-        path = Path(typed).expanduser()
-        path = path if path.is_absolute() else self._folder / path
-        if path.is_dir():
+        self.choose(typed)
+
+    @work(exclusive=True)
+    async def choose(self, typed: str) -> None:
+        """Take a file, or go into a folder; both are looked at off the event loop."""
+        try:
+            path, is_folder = await asyncio.to_thread(self._resolved, typed)
+        except (OSError, ValueError, RuntimeError) as error:
+            self._say(f"This cannot be opened: {getattr(error, 'strerror', None) or error}.")
+            return
+        if is_folder:
             self.list_folder(path)
         else:
             self.dismiss(path)
+
+    def _resolved(self, typed: str) -> tuple[Path, bool]:
+        path = Path(typed).expanduser()
+        path = path if path.is_absolute() else self._folder / path
+        return path, path.is_dir()

@@ -32,7 +32,6 @@ TWINS = {
     "usage.next-month": "orgtui usage show --month YYYY-MM",
     "usage.pick-month": "orgtui usage show --month YYYY-MM",
     "usage.export": "orgtui usage export --month YYYY-MM",
-    "section.refresh": "",
 }
 
 

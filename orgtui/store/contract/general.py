@@ -10,6 +10,8 @@ from orgtui.domain.errors import Forbidden, Invalid, NotFound, Stale
 from orgtui.domain.roles import Permission, Role
 from orgtui.store.contract.operation import operation
 
+DESCRIPTION_LIMIT = 280
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:

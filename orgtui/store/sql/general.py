@@ -7,12 +7,11 @@ from typing import Any
 
 from orgtui.domain.errors import Invalid, Stale
 from orgtui.domain.text import block, name
-from orgtui.store.contract.general import GeneralChanges, GeneralPage, Losses
+from orgtui.store.contract.general import DESCRIPTION_LIMIT, GeneralChanges, GeneralPage, Losses
 from orgtui.store.sql.queries import general as queries
 from orgtui.store.sql.tables import Organization
 from orgtui.store.sql.unit_of_work import Write
 
-DESCRIPTION_LIMIT = 280
 _FIELDS = {"name": "Organization Name", "description": "Description"}
 
 

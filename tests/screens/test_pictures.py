@@ -1,0 +1,107 @@
+"""Pictures of the screens at three sizes in three themes, of their states and of the dialogs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orgtui.store.sql.founding import Founding, found
+from orgtui.store.sql.sqlite import SqliteDatabase
+from tests.conftest import OWNER, Clock
+from tests.screens.harness import SMALL, USUAL, WIDE, Drive, edit_name, make_app, press, sees, settled
+
+Compare = Callable[..., bool]
+Before = Callable[[Drive], Awaitable[None]]
+
+sizes = pytest.mark.parametrize("size", [WIDE, USUAL, SMALL], ids="{0[0]}x{0[1]}".format)
+
+
+def after(*keys: str) -> Before:
+    """The screen once it is read and these keys were pressed."""
+
+    async def run(pilot: Drive) -> None:
+        await settled(pilot)
+        await press(pilot, *keys)
+
+    return run
+
+
+@sizes
+@pytest.mark.parametrize("theme", ["dark", "light", "ansi"])
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [("general", ()), ("usage", ("left",)), ("usage", ("tab", "left"))],
+    ids=["general", "runs", "costs"],
+)
+def test_section(
+    snap_compare: Compare, demo_database: SqliteDatabase, section: str, keys: tuple[str, ...], theme: str, size: Any
+) -> None:
+    app = make_app(demo_database, section, theme)
+    assert snap_compare(app, terminal_size=size, run_before=after(*keys))
+
+
+@pytest.mark.parametrize("section", ["general", "usage"])
+def test_loading(snap_compare: Compare, demo_database: SqliteDatabase, section: str) -> None:
+    async def wait(pilot: Drive) -> None:
+        await sees(pilot, "Loading")
+
+    assert snap_compare(make_app(demo_database, section, slow=3600), terminal_size=WIDE, run_before=wait)
+
+
+@pytest.mark.parametrize("kind", ["failed", "forbidden"])
+@pytest.mark.parametrize("operation", ["general.show", "usage.month"])
+def test_trouble(snap_compare: Compare, demo_database: SqliteDatabase, operation: str, kind: str) -> None:
+    fault = operation if kind == "failed" else f"{operation}:forbidden"
+    app = make_app(demo_database, operation.partition(".")[0], fail={fault})
+    assert snap_compare(app, terminal_size=WIDE, run_before=after())
+
+
+@pytest.mark.parametrize(
+    ("operation", "size"), [("general.show", WIDE), ("usage.month", WIDE), ("usage.month", SMALL)], ids=str
+)
+def test_failed_after_it_was_read(
+    snap_compare: Compare, demo_database: SqliteDatabase, operation: str, size: Any
+) -> None:
+    faults = {"nothing"}
+    app = make_app(demo_database, operation.partition(".")[0], fail=faults)
+
+    async def fail(pilot: Drive) -> None:
+        await settled(pilot)
+        faults.add(operation)
+        await press(pilot, "r")
+
+    assert snap_compare(app, terminal_size=size, run_before=fail)
+
+
+@pytest.mark.parametrize("keys", [(), ("tab",)], ids=["runs", "costs"])
+def test_empty(snap_compare: Compare, database: SqliteDatabase, clock: Clock, keys: tuple[str, ...]) -> None:
+    clock.now -= timedelta(days=30)
+    found(database, Founding(name="Young", owner=OWNER), clock.ambient())
+    clock.now += timedelta(days=30)
+    app = make_app(database, "usage", ambient=clock.ambient())
+    assert snap_compare(app, terminal_size=WIDE, run_before=after(*keys))
+
+
+def test_edited(snap_compare: Compare, demo_database: SqliteDatabase) -> None:
+    async def edit(pilot: Drive) -> None:
+        await settled(pilot)
+        await edit_name(pilot, "Acme Automations")
+
+    assert snap_compare(make_app(demo_database), terminal_size=WIDE, run_before=edit)
+
+
+def test_danger(snap_compare: Compare, demo_database: SqliteDatabase) -> None:
+    app = make_app(demo_database)
+    assert snap_compare(app, terminal_size=WIDE, run_before=after("D", *"Acme"))
+
+
+@pytest.mark.parametrize(("key", "size"), [("question_mark", WIDE), ("ctrl+p", USUAL)], ids=["help", "palette"])
+def test_help_and_palette(snap_compare: Compare, demo_database: SqliteDatabase, key: str, size: Any) -> None:
+    assert snap_compare(make_app(demo_database, "usage"), terminal_size=size, run_before=after(key))
+
+
+def test_too_small(snap_compare: Compare, demo_database: SqliteDatabase) -> None:
+    assert snap_compare(make_app(demo_database, "usage"), terminal_size=(50, 15), run_before=after())
