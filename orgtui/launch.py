@@ -25,8 +25,8 @@ def launch(arguments: argparse.Namespace) -> int:
         settings = load(store=arguments.store, actor=arguments.actor, environ=os.environ)
         if settings.theme and settings.theme not in THEME_NAMES:
             raise Invalid(f"There is no theme “{settings.theme}”; take one of {', '.join(THEME_NAMES)}.")
-        profile = tty.prepare(os.environ)
         connect, ambient, done = _demo(arguments, settings) if arguments.demo else _own(settings)
+        profile = tty.prepare(os.environ)
     except OrgtuiError as error:
         from orgtui.cli.output import report
 

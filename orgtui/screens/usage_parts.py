@@ -21,7 +21,7 @@ from orgtui.widgets.canvas import Canvas, spread
 from orgtui.widgets.filter_table import Column, FilterTable, Row
 from orgtui.widgets.note import Note
 from orgtui.widgets.stats_bar import Stat, StatsBar
-from orgtui.widgets.usage_panels import OTHER, Breakdown, CostsDay, DayCost, RunsDay
+from orgtui.widgets.usage_panels import OTHER, Breakdown, CostsDay, DayCost, RunsDay, priced
 
 if TYPE_CHECKING:
     from orgtui.store.contract.usage import DayExecutions, UsageMonth
@@ -231,8 +231,8 @@ def _model_rows(page: UsageMonth) -> tuple[Row, ...]:
             f"{usage.calls:,}",
             f"{usage.failed_calls:,}",
             f"{usage.total_tokens:,}",
-            figures.cost(usage.credits),
-            figures.cost(usage.cost) if usage.cost else "unpriced",
+            priced(usage, usage.credits),
+            priced(usage, usage.cost),
         )
         credits_ = usage.credits.amount if usage.credits else Decimal(-1)
         cost = usage.cost.amount if usage.cost else Decimal(-1)

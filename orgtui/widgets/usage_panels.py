@@ -159,7 +159,7 @@ class Breakdown(Canvas):
         for rank, (row, part) in enumerate(zip(self.models, shares, strict=True), 1):
             style = ink.models[min(rank, MODELS) - 1]
             fraction = row.credits.amount / top if row.credits and top else Decimal(0)
-            figure = str(row.credits) if row.credits else "unpriced"
+            figure = priced(row, row.credits)
             rows.append(
                 Content.assemble(
                     swatch(ink, min(rank, MODELS)),
@@ -174,6 +174,13 @@ class Breakdown(Canvas):
                 )
             )
         return rows
+
+
+def priced(row: ModelUsage, cost: Cost | None) -> str:
+    """`€81.42`, with ~ before what is partly estimated from list prices, and a word for what has no price."""
+    if cost is None:
+        return "unpriced" if row.unpriced_calls else figures.NONE
+    return f"~{cost}" if row.estimated else str(cost)
 
 
 def shares_of(amounts: Sequence[Cost | None]) -> list[str]:
