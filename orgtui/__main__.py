@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -18,7 +19,14 @@ def main() -> None:
     if arguments.run is None:
         from orgtui.launch import launch
 
-        sys.exit(launch(arguments))
+        code = launch(arguments)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:
+            # The line is gone; Python would find that out again at its end, and exit with 120.
+            os._exit(code)
+        sys.exit(code)
     sys.exit(cli.run(arguments))
 
 

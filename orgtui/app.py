@@ -16,7 +16,7 @@ from textual.screen import Screen
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused
-from orgtui.domain.months import zone
+from orgtui.domain.months import zone_or_utc
 from orgtui.settings import Settings
 from orgtui.terminal import SafeApp
 from orgtui.themes import THEMES
@@ -144,7 +144,7 @@ class OrgTui(SafeApp[None]):
     def clock(self, moment: datetime | None = None) -> str:
         """`14:02 CET`: a moment, now unless said, in the organization's timezone."""
         name = self.overview.timezone if self.overview else "UTC"
-        return f"{(moment or self.ambient.now()).astimezone(zone(name)):%H:%M %Z}"
+        return f"{(moment or self.ambient.now()).astimezone(zone_or_utc(name)):%H:%M %Z}"
 
     async def _look_for_changes(self) -> None:
         """Show by itself what somebody else changed; a cheap question, and none while nobody looks."""
@@ -166,14 +166,15 @@ class OrgTui(SafeApp[None]):
 
     # Actions.
 
-    def action_section(self, section: str) -> None:
+    async def action_section(self, section: str) -> None:
         """Go to a section; what is unsaved in this one is asked about first."""
         if section == self.current_mode:
             return
         if getattr(self.screen, "unsaved", None):
             self._leave(lambda: self.switch_mode(section))
         else:
-            self.switch_mode(section)
+            # Awaited, so that keys typed ahead are for the section they were meant for.
+            await self.switch_mode(section)
 
     async def action_quit(self) -> None:
         """End, unless something unsaved is to be kept."""

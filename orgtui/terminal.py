@@ -22,6 +22,7 @@ from rich.cells import cell_len, get_character_cell_size, set_cell_size
 from rich.console import RenderableType
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual import constants, events, on
 from textual._xterm_parser import XTermParser
 from textual.app import App, ReturnType
@@ -206,6 +207,9 @@ class SafeApp(App[ReturnType]):
         if self.guard:
             self.guard.arm()
             return_code = self.guard.status or return_code
+        if isinstance(message, str):
+            # Last words may quote a name, and a name is neither markup nor an order to the terminal.
+            message = Text(clean(message))
         super().exit(result, return_code or (1 if self._exception else 0), message)
 
     def panic(self, *renderables: RenderableType) -> None:

@@ -22,6 +22,14 @@ def zone(name: str) -> ZoneInfo:
         raise Invalid(f"“{name}” is not a timezone; write one like Europe/Berlin.", field="timezone") from error
 
 
+def zone_or_utc(name: str) -> ZoneInfo:
+    """The timezone to write a time in, with its name: UTC where this machine has never heard of *name*."""
+    try:
+        return zone(name)
+    except Invalid:
+        return ZoneInfo("UTC")
+
+
 def micros(instant: datetime) -> int:
     """Microseconds since 1970 UTC: how instants are stored."""
     return (instant - _EPOCH) // timedelta(microseconds=1)

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 
 from orgtui.domain.errors import Invalid, OrgtuiError, Stale
 from orgtui.domain.figures import some
-from orgtui.domain.months import zone
+from orgtui.domain.months import zone_or_utc
 from orgtui.domain.roles import Permission, allows, refusal
 from orgtui.domain.text import graphemes
 from orgtui.screens.section import SectionScreen
@@ -65,7 +65,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         """Fill what was not typed over; what was typed survives."""
         if not self.unsaved:
             self.seen = page.version
-        created = page.created.astimezone(zone(page.timezone))
+        created = page.created.astimezone(zone_or_utc(page.timezone))
         self.query_one(StatsBar).stats = (
             Stat("Members", f"{page.members:,}"),
             Stat("Workspaces", f"{page.workspaces:,}"),
@@ -73,12 +73,16 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         )
         if self.query("#form"):
             self._fill(page)
-        else:
+        elif self._held is None:
             # After the stats are painted: they are what most people came for.
-            self.call_after_refresh(self._mount_form)
+            self.call_after_refresh(self._follow)
 
     @work(exclusive=True, group="form")
-    async def _mount_form(self) -> None:
+    async def _follow(self) -> None:
+        await self.complete()
+
+    async def complete(self) -> None:
+        """Mount the form and fill it in."""
         from orgtui.screens.general_form import parts
 
         if self.page is None or self.query("#form"):
@@ -246,16 +250,18 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
             self.unsaved = {}
             self.load()
 
-    @work
     async def action_upload_logo(self) -> None:
         """Ask for a file and keep it as the logo."""
         from orgtui.screens.dialogs.file_picker import FilePicker
 
         if self.page is None:
             return
-        path = await self.app.push_screen_wait(FilePicker(Path(), "Upload Logo", "Square PNG, JPEG or GIF, max 2 MB"))
-        if path is not None:
-            self.keep_logo(path)
+
+        def keep(path: Path | None) -> None:
+            if path is not None:
+                self.keep_logo(path)
+
+        await self.app.push_screen(FilePicker(Path(), "Upload Logo", "Square PNG, JPEG or GIF, max 2 MB"), keep)
 
     @work
     async def keep_logo(self, path: Path | None) -> None:
@@ -283,7 +289,6 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         if self.page is not None and self.page.logo is not None:
             self.keep_logo(None)
 
-    @work
     async def action_delete(self) -> None:
         """Delete the organization, after its exact name."""
         from orgtui.screens.dialogs.danger import DangerDialog
@@ -293,12 +298,13 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         if not self._may_delete():
             self.notify(refusal(Permission.DELETE_ORGANIZATION), severity="warning")
             return
-        overview = self.orgtui.overview
-        gone = await self.app.push_screen_wait(
-            DangerDialog(self.page.name, self.page.losses, overview.plan if overview else "")
-        )
-        if gone:
-            self.app.exit(message=f"{self.page.name} is deleted.")
+        overview, name = self.orgtui.overview, self.page.name
+
+        def leave(gone: bool | None) -> None:
+            if gone:
+                self.app.exit(message=f"{name} is deleted.")
+
+        await self.app.push_screen(DangerDialog(name, self.page.losses, overview.plan if overview else ""), leave)
 
 
 SCREEN = GeneralScreen

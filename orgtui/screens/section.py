@@ -127,6 +127,8 @@ class SectionScreen(Screen[None], Generic[Page]):
             if overview is not None:
                 self.orgtui.overview = overview
             self._take(answer)
+        if self._held is not None:
+            await self.complete()
         self.orgtui.warm()
         self._release()
 
@@ -144,6 +146,9 @@ class SectionScreen(Screen[None], Generic[Page]):
     def awaited(self) -> str:
         """What the question is about, in a word."""
         return self.title_text
+
+    async def complete(self) -> None:
+        """What belongs to the first paint, where it is held back, and else may follow it."""
 
     def _hold(self) -> None:
         """Keep the first paint back for an answer that comes at once: then it is the only one."""

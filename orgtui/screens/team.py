@@ -9,7 +9,7 @@ class TeamScreen(ComingSection):
     """Says that it is still to come."""
 
     SECTION = "team"
-    WORDS = "Members and invitations come with the next version; here they can be counted, in General."
+    WORDS = "Members and invitations come with a later version; General counts them."
 
 
 SCREEN = TeamScreen

@@ -152,17 +152,21 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         for name in PARTS:
             for part in self.query(f"#{name}"):
                 part.display = name == seen and not self._nothing
-        if not self.query(f"#{seen}"):
-            self._mount_part(seen)
-        elif seen not in self._filled:
+        if seen not in self._filled:
             return
-        elif self.tabled:
+        if self.tabled:
             self.query_one(f"#{seen}", FilterTable).focus_rows()
         elif self.focused is None or not self.focused.display:
             self.query_one(Sidebar).focus()
         self.query_one(Foot).redraw()
 
-    @work
+    async def _reveal(self) -> None:
+        """Arrange, and mount what is seen for the first time: keys typed ahead wait for it."""
+        seen = self._seen
+        if self.page is not None and not self.query(f"#{seen}"):
+            await self._mount_part(seen)
+        self._arrange()
+
     async def _mount_part(self, name: str) -> None:
         part = PARTS[name](id=name)
         with self.app.batch_update():
@@ -171,7 +175,6 @@ class UsageScreen(SectionScreen["UsageMonth"]):
             self._filled.add(name)
             part.show(self.page)
             part.select(self.page, self._day(self.page))
-            self._arrange()
 
     @property
     def awaited(self) -> str:
@@ -187,15 +190,15 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         self.query_one(TabBar).turn()
 
     @on(TabBar.Changed)
-    def _turned(self) -> None:
-        self._arrange()
+    async def _turned(self) -> None:
+        await self._reveal()
 
-    def action_table(self) -> None:
+    async def action_table(self) -> None:
         """Figures instead of the chart, or back."""
         if self.page is None:
             return
         self.tabled = not self.tabled
-        self._arrange()
+        await self._reveal()
         if not self.tabled:
             self.query_one(Sidebar).focus()
 
@@ -226,16 +229,18 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         self.set_reactive(UsageScreen.selected, None)
         self.load()
 
-    @work
     async def action_pick_month(self) -> None:
         """Choose from all months there are."""
         from orgtui.screens.dialogs.month_picker import MonthPicker
 
         if self.page is None:
             return
-        month = await self.app.push_screen_wait(MonthPicker(self.page.earliest, self.page.latest, self.page.month))
-        if month is not None:
-            self.go_to_month(month)
+
+        def go(month: str | None) -> None:
+            if month is not None:
+                self.go_to_month(month)
+
+        await self.app.push_screen(MonthPicker(self.page.earliest, self.page.latest, self.page.month), go)
 
     def action_enter_section(self) -> None:
         """Enter opens the selected day."""
@@ -268,7 +273,6 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         body = self.query_one(Body)
         body.scroll_relative(y=by * max(1, body.size.height - 2), animate=False)
 
-    @work
     async def action_export(self) -> None:
         """What is on the screen, as a file."""
         from orgtui.screens.dialogs.export import ExportDialog
@@ -277,9 +281,12 @@ class UsageScreen(SectionScreen["UsageMonth"]):
             return
         table = TABLES[self.query_one(TabBar).active]
         name = f"usage-{self.page.month}-{table.replace('_', '-')}"
-        said = await self.app.push_screen_wait(ExportDialog(name, getattr(self.page, table)))
-        if said:
-            self.notify(said)
+
+        def say(said: str | None) -> None:
+            if said:
+                self.notify(said)
+
+        await self.app.push_screen(ExportDialog(name, getattr(self.page, table)), say)
 
 
 def _cards(now: Figures, before: Figures, than: str) -> tuple[Stat, ...]:

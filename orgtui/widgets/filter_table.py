@@ -184,7 +184,7 @@ class FilterTable(Vertical):
 
     def focus_rows(self) -> None:
         """Give the rows the keys."""
-        self.query_one(_Rows).focus()
+        self.screen.set_focus(self.query_one(_Rows))
 
     @on(DataTable.RowSelected)
     def _selected(self, event: DataTable.RowSelected) -> None:
@@ -199,7 +199,8 @@ class FilterTable(Vertical):
         """Open the filter field."""
         field = self.query_one(Input)
         field.display, self.query_one(_Head).display = True, False
-        field.focus()
+        # At once: the next key may be waiting already.
+        self.screen.set_focus(field)
 
     def action_unfilter(self) -> None:
         """Back to all rows."""

@@ -95,7 +95,8 @@ class Masthead(Canvas):
         if self.overview is None:
             return Content("")
         role = self.overview.role.value
-        plan = BY_KEY[self.overview.plan].name
+        known = BY_KEY.get(self.overview.plan)
+        plan = known.name if known else clean(self.overview.plan)
         return Content.assemble((f"{plan} · {role}" if width >= 80 else role, ink.dim))
 
 
@@ -187,26 +188,26 @@ class Sidebar(Canvas, can_focus=True):
         bar = ink.accent if self.has_focus else ink.dim
         return Content.assemble(("▎", bar), (str(number), ink.strong), mark).stylize_before(ink.tint)
 
-    def action_step(self, by: int) -> None:
+    async def action_step(self, by: int) -> None:
         """The section above or below."""
         keys = list(SECTIONS)
         index = keys.index(self._section) + by
         if 0 <= index < len(keys):
-            self.action_go(keys[index])
+            await self.action_go(keys[index])
 
-    def action_go(self, section: str) -> None:
+    async def action_go(self, section: str) -> None:
         """That section, with the keys left here."""
-        cast("Any", self.app).action_section(section)
+        await cast("Any", self.app).action_section(section)
 
     def action_enter(self) -> None:
         """Into the section."""
         cast("Any", self.screen).action_enter_section()
 
-    def on_click(self, event: events.Click) -> None:
+    async def on_click(self, event: events.Click) -> None:
         """The section under the mouse."""
         index = event.y - self._top
         if 0 <= index < len(SECTIONS):
-            self.action_go(list(SECTIONS)[index])
+            await self.action_go(list(SECTIONS)[index])
 
 
 class Body(VerticalScroll, can_focus=False):
