@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -127,10 +128,14 @@ class SectionScreen(Screen[None], Generic[Page]):
             if overview is not None:
                 self.orgtui.overview = overview
             self._take(answer)
-        if self._held is not None:
-            await self.complete()
+        try:
+            if self._held is not None:
+                self._patience.stop()
+                await self.complete()
+                await self._lay_out()
+        finally:
+            self._release()
         self.orgtui.warm()
-        self._release()
 
     def _take(self, answer: tuple[Page] | Trouble) -> None:
         if isinstance(answer, Trouble):
@@ -155,12 +160,20 @@ class SectionScreen(Screen[None], Generic[Page]):
         batch = self.app.batch_update()
         batch.__enter__()
         self._held = batch
-        self.set_timer(PATIENCE, self._release)
+        self._patience = self.set_timer(PATIENCE, self._release)
+
+    async def _lay_out(self) -> None:
+        """Find every widget's place while nothing is painted, and let each take in its size."""
+        for _ in range(2):
+            self._refresh_layout()
+            for _ in range(8):
+                await asyncio.sleep(0)
 
     def _release(self) -> None:
         held, self._held = self._held, None
         if held is not None:
             held.__exit__(None, None, None)
+            self.refresh()
 
     def explain(self, error: OrgtuiError) -> Trouble:
         """The trouble as it stands on the screen: what happened, what was kept, the key that tries again."""

@@ -19,6 +19,7 @@ from tests.screens.harness import (
     sees,
     settled,
     shown,
+    strike,
     toasts,
     until,
 )
@@ -177,7 +178,7 @@ def test_q_leaves_with_success(demo_database: SqliteDatabase) -> None:
     @awaited
     async def leave() -> None:
         async with opened(app) as pilot:
-            await pilot.press("q")
+            await strike(pilot, "q")
 
     leave()
     assert app.return_code == 0
