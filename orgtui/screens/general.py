@@ -73,7 +73,7 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
         )
         if self.query("#form"):
             self._fill(page)
-        elif self._held is None:
+        elif not self.whole:
             # After the stats are painted: they are what most people came for.
             self.call_after_refresh(self._follow)
 

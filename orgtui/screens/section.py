@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Page = TypeVar("Page")
 # Seconds a paint waits for the answer that would change it at once.
-PATIENCE = 0.15
+PATIENCE = 0.3
 
 
 class SectionScreen(Screen[None], Generic[Page]):
@@ -36,6 +36,9 @@ class SectionScreen(Screen[None], Generic[Page]):
     BINDINGS = [Binding("r", "refresh_section", "Refresh", id="section.refresh", show=False)]
 
     asked_at: int | None = None
+    # Whether the first answer is painted with all that belongs to it. At the start of the program it is not: there
+    # the figures come first, and the rest follows.
+    whole = False
     _held: AbstractContextManager[None] | None = None
     page: reactive[Any] = reactive(None, init=False, always_update=True, repaint=False)
     updated: reactive[str] = reactive("", init=False, repaint=False)
@@ -74,7 +77,8 @@ class SectionScreen(Screen[None], Generic[Page]):
             content.display = False
         self.watch(self.app, "overview", self._frame)
         self._say_loading()
-        if self.orgtui.connected:
+        self.whole = self.orgtui.connected
+        if self.whole:
             self._hold()
             self.load()
         else:
@@ -124,25 +128,37 @@ class SectionScreen(Screen[None], Generic[Page]):
         except OrgtuiError as error:
             answer = self.explain(error)
         late.stop()
+        if self.whole:
+            await self._paint_once(overview, answer)
+        else:
+            self._take(overview, answer)
+        self.orgtui.warm()
+
+    async def _paint_once(self, overview: Overview | None, answer: tuple[Page] | Trouble) -> None:
+        """Take the answer with all that belongs to it, in one paint; of what stands already, only the section."""
+        painted = self._held is None
+        try:
+            if painted:
+                self._hold()
+            self._patience.stop()
+            self._take(overview, answer)
+            await self.complete()
+            await self._lay_out()
+        finally:
+            self.whole = False
+            self._release()
+        for part in self.query("#masthead, #body, #foot") if painted else (self,):
+            part.refresh()
+
+    def _take(self, overview: Overview | None, answer: tuple[Page] | Trouble) -> None:
         with self.app.batch_update():
             if overview is not None:
                 self.orgtui.overview = overview
-            self._take(answer)
-        try:
-            if self._held is not None:
-                self._patience.stop()
-                await self.complete()
-                await self._lay_out()
-        finally:
-            self._release()
-        self.orgtui.warm()
-
-    def _take(self, answer: tuple[Page] | Trouble) -> None:
-        if isinstance(answer, Trouble):
-            self.trouble = answer
-        else:
-            self.trouble, (self.page,) = None, answer
-            self.updated = self.orgtui.clock()
+            if isinstance(answer, Trouble):
+                self.trouble = answer
+            else:
+                self.trouble, (self.page,) = None, answer
+                self.updated = self.orgtui.clock()
 
     def _say_loading(self) -> None:
         self.trouble = Trouble("loading", f"Loading {self.awaited}…", f"from {self.orgtui.label} storage")
@@ -173,7 +189,6 @@ class SectionScreen(Screen[None], Generic[Page]):
         held, self._held = self._held, None
         if held is not None:
             held.__exit__(None, None, None)
-            self.refresh()
 
     def explain(self, error: OrgtuiError) -> Trouble:
         """The trouble as it stands on the screen: what happened, what was kept, the key that tries again."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +10,6 @@ from functools import wraps
 from typing import Any, cast
 
 from textual import events
-from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
@@ -25,8 +23,6 @@ from orgtui.store.sql.store import SqlStore, open_sql_store
 from tests.conftest import TODAY, profile
 
 Drive = Pilot[None]
-# What is imported by now stays: looking at it again and again for garbage takes a third of these tests' time.
-gc.freeze()
 WIDE, USUAL, SMALL = (120, 36), (80, 24), (60, 20)
 
 
@@ -69,6 +65,7 @@ async def opened(app: OrgTui, size: tuple[int, int] = WIDE) -> AsyncIterator[Dri
 async def settled(pilot: Pilot[Any]) -> None:
     """Wait until the section has its answer and everything is drawn."""
     await until(pilot, lambda: not loading(pilot))
+    await pilot.pause()
 
 
 def loading(pilot: Pilot[Any]) -> bool:
@@ -86,14 +83,8 @@ async def until(pilot: Pilot[Any], holds: Callable[[], object], limit: float = 1
     while not holds():
         if asyncio.get_running_loop().time() > end:
             raise AssertionError(f"it never came; the screen:\n{shown(pilot)}")
-        await pilot.pause(0.005)
-    await calm(pilot)
-
-
-async def calm(pilot: Pilot[Any]) -> None:
-    """Let every widget do what it has been told, and what follows from that."""
-    for _ in range(3):
-        await pilot.pause(0)
+        await pilot.pause(0.01)
+    await pilot.pause()
 
 
 async def sees(pilot: Pilot[Any], *words: str) -> None:
@@ -101,24 +92,17 @@ async def sees(pilot: Pilot[Any], *words: str) -> None:
     await until(pilot, lambda: all(word in shown(pilot) for word in words))
 
 
-async def strike(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys one after the other; Pilot's own `press` would wait for a quiet processor twice a key."""
-    for key in keys:
-        name = key if len(key) > 1 or key.isalnum() else _character_to_key(key)
-        pilot.app.post_message(events.Key(name, key if len(key) == 1 else None))
-        await calm(pilot)
-
-
 async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys, and let the store answer."""
-    await strike(pilot, *keys)
+    """Press keys one after the other, and let the store answer."""
+    for key in keys:
+        await pilot.press(key)
     await settled(pilot)
 
 
 async def typed(pilot: Pilot[Any], text: str) -> None:
     """Paste into the focused field, over what stood there."""
     field = pilot.app.focused
-    await strike(pilot, *(("f7", "delete") if isinstance(field, TextArea) else ("end", "ctrl+u")))
+    await pilot.press(*(("f7", "delete") if isinstance(field, TextArea) else ("end", "ctrl+u")))
     pilot.app.post_message(events.Paste(text))
     await until(pilot, lambda: getattr(field, "value", getattr(field, "text", "")) == text)
 
@@ -126,14 +110,14 @@ async def typed(pilot: Pilot[Any], text: str) -> None:
 async def edit_name(pilot: Pilot[Any], name: str) -> None:
     """Walk to the organization's name and type over it."""
     while not isinstance(pilot.app.focused, Input):
-        await strike(pilot, "tab")
+        await pilot.press("tab")
     await typed(pilot, name)
 
 
 async def edit_description(pilot: Pilot[Any], text: str) -> None:
     """Walk to its description and type over it."""
     while not isinstance(pilot.app.focused, TextArea):
-        await strike(pilot, "tab")
+        await pilot.press("tab")
     await typed(pilot, text)
 
 

@@ -19,7 +19,6 @@ from tests.screens.harness import (
     sees,
     settled,
     shown,
-    strike,
     toasts,
     until,
 )
@@ -178,7 +177,7 @@ def test_q_leaves_with_success(demo_database: SqliteDatabase) -> None:
     @awaited
     async def leave() -> None:
         async with opened(app) as pilot:
-            await strike(pilot, "q")
+            await pilot.press("q")
 
     leave()
     assert app.return_code == 0

@@ -30,7 +30,6 @@ from tests.screens.harness import (
     sees,
     settled,
     shown,
-    strike,
     toasts,
     typed,
     until,
@@ -257,7 +256,7 @@ async def test_a_save_that_was_kept_is_never_called_a_failure(demo_database: Sql
 async def test_what_is_typed_during_a_slow_save_survives(demo_database: SqliteDatabase) -> None:
     async with opened(make_app(demo_database, slow=0.3)) as pilot:
         await edit_name(pilot, "Mine")
-        await strike(pilot, "ctrl+s", *" and more")
+        await pilot.press("ctrl+s", *" and more")
         await until(pilot, lambda: toasts(pilot))
         await settled(pilot)
         assert pilot.app.screen.query_one(Input).value == "Mine and more"
@@ -436,7 +435,7 @@ async def test_only_the_exact_name_wakes_the_button(demo_database: SqliteDatabas
         assert (await page(demo_database)).name == NAME
         await press(pilot, "D")
         await typed(pilot, NAME)
-        await strike(pilot, "tab", "tab", "enter")
+        await pilot.press("tab", "tab", "enter")
         await until(pilot, lambda: not app.is_running)
     assert app.return_code == 0
     with pytest.raises(NotFound):

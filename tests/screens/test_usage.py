@@ -34,7 +34,6 @@ from tests.screens.harness import (
     sees,
     settled,
     shown,
-    strike,
     toasts,
     typed,
     until,
@@ -156,11 +155,11 @@ async def test_arrows_move_the_day_within_the_month_and_a_refresh_keeps_it(demo_
 @awaited
 async def test_the_picker_goes_to_any_month(demo_database: SqliteDatabase) -> None:
     async with opened(make_app(demo_database, "usage")) as pilot:
-        await strike(pilot, "p")
+        await pilot.press("p")
         await sees(pilot, "November 2026", "September 2026")
-        await strike(pilot, "down", "down", "enter")
+        await pilot.press("down", "down", "enter")
         await sees(pilot, "‹ September 2026 ›", rate(*counted(demo_database, "2026-09-%")))
-        await strike(pilot, "p")
+        await pilot.press("p")
         await sees(pilot, "August 2026")
         await press(pilot, "up", "escape")
         assert "‹ September 2026 ›" in shown(pilot)
@@ -261,10 +260,10 @@ async def test_enter_on_a_row_of_the_table_opens_that_day(demo_database: SqliteD
 
 
 async def export(pilot: Drive, target: Path) -> None:
-    await strike(pilot, "e")
+    await pilot.press("e")
     await sees(pilot, "rows, as .csv or .json")
     await typed(pilot, str(target))
-    await strike(pilot, "enter")
+    await pilot.press("enter")
     await until(pilot, lambda: any(f"to {target}." in toast for toast in toasts(pilot)))
 
 
@@ -306,7 +305,7 @@ async def test_an_export_never_overwrites_and_keeps_what_was_typed(
             (tmp_path / "no" / "folder.csv", "It cannot be written: No such file or directory."),
         ):
             await typed(pilot, str(path))
-            await strike(pilot, "enter")
+            await pilot.press("enter")
             await sees(pilot, refusal, path.name)
         await press(pilot, "escape")
         assert "Daily Executions" in shown(pilot)
@@ -357,7 +356,7 @@ async def test_a_failure_keeps_what_was_read_before(demo_database: SqliteDatabas
     faults = {"usage.day"}
     async with opened(make_app(demo_database, "usage", fail=faults)) as pilot:
         total = f"{sum(counted(demo_database, '2026-11-%')):,}"
-        await strike(pilot, "d")
+        await pilot.press("d")
         await sees(pilot, "The store did not answer (usage.day fails on purpose).")
         faults.add("usage.month")
         await press(pilot, "r")
@@ -390,6 +389,6 @@ async def test_while_the_store_is_slow_the_screen_says_so(demo_database: SqliteD
 @awaited
 async def test_while_another_month_is_read_the_screen_says_so(demo_database: SqliteDatabase) -> None:
     async with opened(make_app(demo_database, "usage", slow=0.5)) as pilot:
-        await strike(pilot, "left_square_bracket")
+        await pilot.press("left_square_bracket")
         await until(pilot, lambda: "Loading" in shown(pilot), limit=0.4)
         await sees(pilot, "Sat 31 Oct")
