@@ -106,6 +106,7 @@ class _Ring:
 
     masters: dict[str, AESGCM]
     prints: hmac.HMAC
+    chain: hmac.HMAC
     stamp: tuple[int, int, int]
 
 
@@ -187,6 +188,10 @@ class MasterKeys:
         """What fingerprints are made with: the same through every rotation."""
         return self._ring.prints.copy()
 
+    def chain(self) -> hmac.HMAC:
+        """What audit rows are chained with: the same through every rotation, and no key that seals."""
+        return self._ring.chain.copy()
+
     def _fresh(self) -> _Ring:
         """The keys, read again if another process changed the file."""
         try:
@@ -207,12 +212,32 @@ class MasterKeys:
         self._fresh()
 
 
+class KeyFile:
+    """Where the master keys of a database are; they are read when they are first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._keys: MasterKeys | None = None
+
+    def open(self, random: Random, *, create: bool = False) -> MasterKeys:
+        """The keys, as `MasterKeys.open` answers them."""
+        if self._keys is None:
+            self._keys = MasterKeys.open(self.path, random=random, create=create)
+        return self._keys
+
+
+def beside(database: Path) -> Path:
+    """Where the master keys of a database file are kept unless said otherwise: in a directory of their own."""
+    return database.with_name(f"{database.name}.keys") / "master.key"
+
+
 def _ring(path: Path) -> _Ring:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     contents, stamp = _read(path)
     prints = hmac.new(_derived(contents.fingerprint, "fingerprint", _KEY), digestmod="sha256")
-    return _Ring({kid: AESGCM(key) for kid, key in contents.masters.items()}, prints, stamp)
+    chain = hmac.new(_derived(contents.fingerprint, "audit chain", _KEY), digestmod="sha256")
+    return _Ring({kid: AESGCM(key) for kid, key in contents.masters.items()}, prints, chain, stamp)
 
 
 def _drawn(random: Random, size: int) -> bytes:

@@ -19,6 +19,7 @@ from orgtui.store import demo
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
+from orgtui.vault import beside
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "samples"
@@ -104,6 +105,7 @@ def copy_of_acme(templates: Path, to: Path, clock: Clock, timezone: str = "UTC")
         found(SqliteDatabase(template), Founding(name="Acme", owner=OWNER, timezone=timezone), clock.ambient())
     shutil.copyfile(template, to)
     to.chmod(0o600)
+    shutil.copytree(beside(template).parent, beside(to).parent, dirs_exist_ok=True)
 
 
 @pytest.fixture

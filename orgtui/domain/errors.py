@@ -62,6 +62,12 @@ class AlreadyThere(Conflict):
     code = "already_there"
 
 
+class LastOwner(Conflict):
+    """It would leave the organization without an owner."""
+
+    code = "last_owner"
+
+
 class KeyReused(Conflict):
     """An idempotency key came back with another request."""
 
@@ -90,6 +96,7 @@ ERRORS: dict[str, type[OrgtuiError]] = {
         Conflict,
         Stale,
         AlreadyThere,
+        LastOwner,
         KeyReused,
         Unreachable,
         StoreRefused,

@@ -41,6 +41,15 @@ REASONS: dict[Permission, str] = {
 }
 
 
+ABOVE = "Only an owner can invite, change or remove an owner."
+_RANK = (Role.ADMIN, Role.OWNER)
+
+
+def reaches(mine: Role, theirs: Role) -> bool:
+    """Whether who has the role *mine* may grant or touch *theirs*: nobody reaches above their own."""
+    return _RANK.index(theirs) <= _RANK.index(mine)
+
+
 def allows(role: Role, permission: Permission) -> bool:
     """Whether *role* carries *permission*."""
     return permission in PERMISSIONS[role]

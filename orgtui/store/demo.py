@@ -24,6 +24,7 @@ from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.vault import beside
 
 TIMEZONE = ZoneInfo("Europe/Berlin")
 OWNER = "ada@acme.example"
@@ -31,6 +32,7 @@ HISTORY = 24
 RUNS_THIS_MONTH = 2_885
 _NOW = time(14, 2)
 _BATCH = 5_000
+_FILE = "demo.db"
 _OWNED = ("openai", "anthropic", "google")
 _SECRETS = (
     "sk-proj-demo-demo-demo-demo-wxyz",
@@ -45,6 +47,13 @@ _PEOPLE = (
     ("tomas@acme.example", "Tomás Oliveira", "admin", 233),
 )
 _INVITED = (("l.marchetti@partner.example", 9), ("priya.n@acme.example", 2))
+_SEEN = (
+    ("tomas@acme.example", timedelta(days=11)),
+    ("meiling@acme.example", timedelta(hours=20)),
+    ("jonas.weber@acme.example", timedelta(hours=2, minutes=5)),
+    ("grace@acme.example", timedelta(minutes=12)),
+    (OWNER, timedelta()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +126,21 @@ def throwaway(cache: Path, today: date, seed: int) -> Path:
     Raises StoreRefused where there is no room for one.
     """
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    kept = cache / f"demo-{__version__}-{schema.HEAD}-{recipe}-{today}-{seed}.db"
+    kept = cache / f"demo-{__version__}-{schema.HEAD}-{recipe}-{today}-{seed}"
     try:
         directory = Path(tempfile.mkdtemp(prefix=f"orgtui-demo-{os.getpid()}-"))
     except OSError as error:
         raise StoreRefused(f"There is no place for the demo: {error.strerror} ({tempfile.gettempdir()}).") from error
-    path = directory / "demo.db"
+    path = directory / _FILE
     _sweep(directory.parent)
     try:
         if not kept.exists():
             _keep(kept, today, seed)
-        shutil.copyfile(kept, path)
+        shutil.copytree(kept, directory, dirs_exist_ok=True)
     except (OSError, StoreRefused):
         # It cannot be kept, as in a read-only home: then it is made for this once, and takes longer.
         path.unlink(missing_ok=True)
+        shutil.rmtree(beside(path).parent, ignore_errors=True)
         asyncio.run(_fill(path, today, seed))
     return path
 
@@ -151,9 +161,15 @@ def _sweep(parent: Path) -> None:
 def _keep(kept: Path, today: date, seed: int) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=kept.parent) as directory:
-        fresh = Path(directory) / "demo.db"
-        asyncio.run(_fill(fresh, today, seed))
-        fresh.replace(kept)
+        fresh = Path(directory) / "fresh"
+        fresh.mkdir(mode=0o700)
+        asyncio.run(_fill(fresh / _FILE, today, seed))
+        try:
+            fresh.replace(kept)
+        except OSError:
+            # Another process was faster; its demo is the same.
+            if not kept.exists():
+                raise
 
 
 async def _fill(path: Path, today: date, seed: int) -> None:
@@ -176,17 +192,24 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     found(database, founding, ambient)
     opened = open_sql_store(database, OWNER, ambient)
     try:
-        await _settle(opened.store, clock, today, path, source)
+        await _settle(opened.store, clock, today, database, source)
         await _work(opened.store, clock, today, source)
     finally:
         opened.close()
+    for email, seen in _SEEN:
+        clock.now = demo_now(today) - seen
+        opened = open_sql_store(database, email, ambient)
+        try:
+            await opened.store.team.present()
+        finally:
+            opened.close()
     _make_one_file(database)
 
 
-async def _settle(store: Store, clock: _Clock, today: date, path: Path, source: random.Random) -> None:
+async def _settle(store: Store, clock: _Clock, today: date, database: SqliteDatabase, source: random.Random) -> None:
     from orgtui.domain.roles import Role
     from orgtui.store.contract.general import GeneralChanges
-    from orgtui.store.contract.team import NewInvitation
+    from orgtui.store.contract.team import Delivery, NewInvitation
     from orgtui.store.contract.workspaces import Inventory, NewWorkspace
 
     description = "Invoices, onboarding and support workflows for the European customers of Acme."
@@ -199,25 +222,25 @@ async def _settle(store: Store, clock: _Clock, today: date, path: Path, source: 
             agents={f"{space.name.casefold()}-a{n}": f"Agent {n}" for n in range(1, space.agents + 1)},
         )
         await store.workspaces.set_inventory(made.id, inventory)
-    await _keys(store, clock, today, path, source)
+    await _keys(store, clock, today, database, source)
     for email, name, role, days in _PEOPLE:
         clock.set(today - timedelta(days=days))
         invitation = await store.team.invite(NewInvitation(email=email, role=Role(role)))
         await store.team.join(invitation.code, name)
     for email, days in _INVITED:
         clock.set(today - timedelta(days=days))
-        await store.team.invite(NewInvitation(email=email))
+        invitation = await store.team.invite(NewInvitation(email=email))
+        await store.team.delivered(invitation.member.id, invitation.member.sends, Delivery.SENT)
 
 
-async def _keys(store: Store, clock: _Clock, today: date, path: Path, source: random.Random) -> None:
+async def _keys(store: Store, clock: _Clock, today: date, database: SqliteDatabase, source: random.Random) -> None:
     """Three made-up keys, added this morning; the calls before it were paid with credits."""
     from orgtui import vault
     from orgtui.store.contract.api_keys import NewKey
 
     organization = (await store.general.overview()).organization_id
     clock.set(today, time(9, 12))
-    file = path.with_suffix(".keys") / "master.key"
-    keys = vault.Vault(vault.MasterKeys.open(file, random=source.randbytes, create=True), random=source.randbytes)
+    keys = vault.Vault(database.keys.open(source.randbytes), random=source.randbytes)
     for provider, secret in zip(_OWNED, _SECRETS, strict=True):
         binding = vault.Binding(organization, provider, f"key_{provider}")
         await store.api_keys.add(

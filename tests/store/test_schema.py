@@ -74,7 +74,7 @@ def test_the_revisions_are_the_scripts_in_their_order() -> None:
 
 
 def test_a_database_of_this_version_is_left_alone(acme: SqliteDatabase, clock: Clock) -> None:
-    assert schema.ensure(acme, clock.now) is None
+    assert schema.ensure(acme, clock.ambient()) is None
     assert backups(acme) == []
 
 
@@ -82,7 +82,7 @@ def test_a_database_of_this_version_is_left_alone(acme: SqliteDatabase, clock: C
 def test_an_older_one_is_upgraded_after_a_backup(acme: SqliteDatabase, clock: Clock, newer: Newer, body: str) -> None:
     before = look(acme.path, NAMES)
     newer(body)
-    backup = schema.ensure(acme, clock.now)
+    backup = schema.ensure(acme, clock.ambient())
     assert backup is not None
     assert [backup] == backups(acme)
     assert backup.name == "acme.db.0001.20261123T120000Z.backup"
@@ -91,7 +91,7 @@ def test_an_older_one_is_upgraded_after_a_backup(acme: SqliteDatabase, clock: Cl
         assert look(path, "PRAGMA integrity_check") == [("ok",)]
         assert look(path, NAMES) == before
     assert look(acme.path, "SELECT motto FROM organizations") == [(None,)]
-    assert schema.ensure(acme, clock.now) is None
+    assert schema.ensure(acme, clock.ambient()) is None
 
 
 @pytest.mark.parametrize("body", [FAIL, ORPHAN], ids=["fail", "orphan"])
@@ -101,7 +101,7 @@ def test_an_upgrade_that_fails_leaves_the_old_schema(
     before = look(acme.path, "SELECT * FROM sqlite_master"), look(acme.path, "SELECT * FROM members")
     newer(body)
     with pytest.raises(StoreRefused):
-        schema.ensure(acme, clock.now)
+        schema.ensure(acme, clock.ambient())
     assert (look(acme.path, "SELECT * FROM sqlite_master"), look(acme.path, "SELECT * FROM members")) == before
     assert look(acme.path, "SELECT version_num FROM alembic_version") == [("0001",)]
 
@@ -111,12 +111,12 @@ def test_of_two_that_upgrade_at_once_the_second_finds_it_done(
 ) -> None:
     newer(ADD)
     looked = schema.revision_of(acme)
-    schema.ensure(acme, clock.now)
+    schema.ensure(acme, clock.ambient())
     (backup,) = backups(acme)
     kept = backup.read_bytes()
     # As one sees it that looked before the other was done.
     monkeypatch.setattr(schema, "revision_of", lambda _: looked)
-    assert schema.ensure(acme, clock.now) is None
+    assert schema.ensure(acme, clock.ambient()) is None
     assert backup.read_bytes() == kept
 
 

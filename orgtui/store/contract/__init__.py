@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orgtui.store.contract.api_keys import ApiKeys
+    from orgtui.store.contract.audit import Audit
     from orgtui.store.contract.general import General
     from orgtui.store.contract.team import Team
     from orgtui.store.contract.usage import Usage
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 class _Contracts(Mapping[str, type[Any]]):
     """The contracts by section, each imported when it is first asked for: the first screen needs one of them."""
 
-    _names = {"general": "General", "team": "Team", "usage": "Usage", "api_keys": "ApiKeys", "workspaces": "Workspaces"}
+    _names = {
+        "general": "General",
+        "team": "Team",
+        "usage": "Usage",
+        "api_keys": "ApiKeys",
+        "workspaces": "Workspaces",
+        "audit": "Audit",
+    }
 
     def __getitem__(self, section: str) -> type[Any]:
         contract: type[Any] = getattr(import_module(f"{__name__}.{section}"), self._names[section])
@@ -71,4 +79,10 @@ class Store:
     def workspaces(self) -> Workspaces:
         """The organization's workspaces."""
         section: Workspaces = self._make(CONTRACTS["workspaces"])
+        return section
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The log of changes."""
+        section: Audit = self._make(CONTRACTS["audit"])
         return section

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ from orgtui.domain.months import micros, zone
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.roles import Role
 from orgtui.domain.text import name as checked_name
-from orgtui.store.sql import schema
+from orgtui.store.sql import chain, schema
+from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.sqlite import SqliteDatabase
 
 # Makes the seed's €10 about 500,000 GPT-4o tokens, input and output alike.
@@ -40,21 +40,36 @@ def found(database: SqliteDatabase, founding: Founding, ambient: Ambient) -> str
         if schema.revision_of(database) is None:
             schema.make(database)
         else:
-            schema.ensure(database, ambient.now())
+            schema.ensure(database, ambient)
         with database.writing() as session:
             if taken := session.connection().exec_driver_sql("SELECT name FROM organizations LIMIT 1").first():
                 raise AlreadyThere(f"{database.path} already holds the organization {taken[0]}.")
+            key = database.keys.open(ambient.random, create=True).chain()
             organization, *rest = _rows(checked, ambient)
             session.add(organization)
             session.flush()
             session.add_all(rest)
+            connection: Any = session.connection().connection.driver_connection
+            session.add(
+                chain.next_row(
+                    Rows(connection),
+                    key,
+                    organization=organization.id,
+                    at=organization.created_at,
+                    actor=checked.owner,
+                    role=Role.OWNER.value,
+                    operation="organization.found",
+                    subject=organization.id,
+                    after={"name": checked.name, "owner": checked.owner},
+                )
+            )
             return str(organization.id)
     finally:
         database.close()
 
 
 def _rows(founding: Founding, ambient: Ambient) -> list[Any]:
-    from orgtui.store.sql.tables import AuditRow, Member, Organization, Workspace
+    from orgtui.store.sql.tables import Member, Organization, Workspace
 
     now, organization = micros(ambient.now()), ambient.new_id("org")
     rows: list[Any] = [
@@ -75,17 +90,6 @@ def _rows(founding: Founding, ambient: Ambient) -> list[Any]:
             name=founding.owner_name or founding.owner.partition("@")[0],
             role=Role.OWNER.value,
             joined_at=now,
-        ),
-        AuditRow(
-            org_id=organization,
-            seq=1,
-            at=now,
-            actor=founding.owner,
-            role=Role.OWNER.value,
-            operation="organization.found",
-            subject=organization,
-            before="null",
-            after=json.dumps({"name": founding.name, "owner": founding.owner}, ensure_ascii=False),
         ),
     ]
     if founding.workspace:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import StoreRefused
+from orgtui.store.sql import chain
+from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from sqlmodel import Session
 
 # Every revision this program can read and upgrade, oldest first; the last is its own.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 SCRIPTS = Path(__file__).parent / "migrations"
 _OURS = {"alembic_version", "organizations"}
@@ -35,7 +37,7 @@ def revision_of(database: SqliteDatabase) -> str | None:
     return found
 
 
-def ensure(database: SqliteDatabase, now: datetime) -> Path | None:
+def ensure(database: SqliteDatabase, ambient: Ambient) -> Path | None:
     """Bring the schema to HEAD; answers the backup made before an upgrade, if one was.
 
     Raises NotFound for an empty file, StoreRefused for a schema this program does not know.
@@ -50,10 +52,20 @@ def ensure(database: SqliteDatabase, now: datetime) -> Path | None:
         found = session.connection().exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
         if found == HEAD:
             return None
-        backup = database.path.with_name(f"{database.path.name}.{found}.{now:%Y%m%dT%H%M%SZ}.backup")
+        backup = database.path.with_name(f"{database.path.name}.{found}.{ambient.now():%Y%m%dT%H%M%SZ}.backup")
         database.backup(backup)
         _migrate(session)
+        if found == "0001":
+            _seal(database, session, ambient)
     return backup
+
+
+def _seal(database: SqliteDatabase, session: Session, ambient: Ambient) -> None:
+    """Begin the audit chain; there were no master keys before, but where provider keys were sealed with some."""
+    connection: Any = session.connection().connection.driver_connection
+    rows = Rows(connection)
+    sealed = rows.one("SELECT 1 FROM provider_keys")
+    chain.seal(rows, database.keys.open(ambient.random, create=sealed is None).chain())
 
 
 def make(database: SqliteDatabase) -> None:

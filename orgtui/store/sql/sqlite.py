@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unreachable
 from orgtui.store.sql.rows import Rows
+from orgtui.vault import KeyFile, beside
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -26,11 +27,13 @@ _READ_ONLY = "cannot be changed: the file, its folder or its disk is read-only."
 class SqliteDatabase:
     """Reads on a connection of their own, writes through SQLModel; both may be used from any thread.
 
-    *patience* is how many seconds another program's write is waited for.
+    *keys* is the file of the master keys, beside the database unless said. *patience* is how many seconds another
+    program's write is waited for.
     """
 
-    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
+    def __init__(self, path: Path, *, keys: Path | None = None, patience: float = PATIENCE) -> None:
         self.path, self._patience = path, patience
+        self.keys = KeyFile(keys or beside(path))
         self._reads: sqlite3.Connection | None = None
         self._read_lock = threading.Lock()
         self._engine: Engine | None = None

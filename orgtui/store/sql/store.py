@@ -40,7 +40,7 @@ def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient
     Raises NotFound where there is none, StoreRefused where the database cannot be used.
     """
     database.check()
-    schema.ensure(database, ambient.now())
+    schema.ensure(database, ambient)
     with database.reading() as rows:
         organization, owner = _find(rows, database)
     unit = UnitOfWork(database, organization, actor or owner, ambient)

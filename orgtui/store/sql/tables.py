@@ -58,7 +58,7 @@ class Member(SQLModel, table=True):
 
 
 class Invitation(SQLModel, table=True):
-    """An invitation that waits: only a hash of its code is kept."""
+    """An invitation that waits: only a hash of its code is kept. `sends` counts its codes; the last one works."""
 
     __tablename__ = "invitations"
     __table_args__ = (
@@ -75,6 +75,9 @@ class Invitation(SQLModel, table=True):
     invited_by: str
     sent_at: int = _instant()
     expires_at: int = _instant()
+    sends: int = 1
+    delivery: str = "unsent"
+    delivery_note: str = ""
 
 
 class Workspace(SQLModel, table=True):
@@ -211,7 +214,7 @@ class CallDay(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """Who changed what, with their role at that moment; written in the transaction of the change."""
+    """Who changed what, with their role at that moment; written in the transaction of the change, and chained."""
 
     __tablename__ = "audit"
 
@@ -224,6 +227,7 @@ class AuditRow(SQLModel, table=True):
     subject: str
     before: str
     after: str
+    mac: str = ""
 
 
 class IdempotencyKey(SQLModel, table=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from orgtui.domain.months import micros
 from orgtui.domain.roles import Role, allows, refusal
 from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.operation import Operation, current_key
+from orgtui.store.sql.chain import next_row
 from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.sqlite import SqliteDatabase
 
@@ -36,6 +37,7 @@ class Read:
     actor: str
     role: Role | None
     now: datetime
+    chain: Callable[[], hmac.HMAC]
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Write:
     role: Role | None
     ambient: Ambient
     now: datetime
+    chain: Callable[[], hmac.HMAC]
     changed: bool | None = field(default=None, init=False)
 
     @property
@@ -60,25 +63,23 @@ class Write:
 
     def read(self) -> Read:
         """The same moment, for the functions that answer reads."""
-        return Read(self.rows, self.organization, self.actor, self.role, self.now)
+        return Read(self.rows, self.organization, self.actor, self.role, self.now, self.chain)
 
     def audit(self, subject: str, *, before: Any = None, after: Any = None) -> None:
         """Record what changed: `before` and `after` are JSON values, without secrets."""
-        from orgtui.store.sql.tables import AuditRow
-
         self._end(changed=True)
-        last = self.rows.value("SELECT max(seq) FROM audit WHERE org_id = :org", org=self.organization) or 0
         self.session.add(
-            AuditRow(
-                org_id=self.organization,
-                seq=last + 1,
+            next_row(
+                self.rows,
+                self.chain(),
+                organization=self.organization,
                 at=micros(self.now),
                 actor=self.actor,
                 role=self.role.value if self.role else NOBODY,
                 operation=self.operation,
                 subject=subject,
-                before=json.dumps(before, ensure_ascii=False, sort_keys=True),
-                after=json.dumps(after, ensure_ascii=False, sort_keys=True),
+                before=before,
+                after=after,
             )
         )
 
@@ -101,14 +102,16 @@ class UnitOfWork:
     def read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a read: permission and rows of the same moment."""
         with self._database.reading() as rows:
-            role = self._permit(rows, operation)
-            return function(Read(rows, self._organization, self._actor, role, self._ambient.now()), **arguments)
+            actor, role = self._permit(rows, operation)
+            tx = Read(rows, self._organization, actor, role, self._ambient.now(), self._chain)
+            return function(tx, **arguments)
 
     def write(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a write: all of it is kept, or nothing."""
         with self._database.writing() as session:
-            tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, self._ambient.now())
-            tx.role = self._permit(tx.rows, operation)
+            now = self._ambient.now()
+            tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, now, self._chain)
+            tx.actor, tx.role = self._permit(tx.rows, operation)
             key = current_key()
             if key and (answer := _answered(tx, operation, key, arguments)):
                 return answer[0]
@@ -118,25 +121,26 @@ class UnitOfWork:
             _close(tx, operation, key, arguments, result)
             return result
 
-    def _permit(self, rows: Rows, operation: Operation) -> Role | None:
+    def _chain(self) -> hmac.HMAC:
+        return self._database.keys.open(self._ambient.random).chain()
+
+    def _permit(self, rows: Rows, operation: Operation) -> tuple[str, Role | None]:
+        """Who acts, as the organization writes their address, and as what."""
         if operation.needs is None:
-            return None
-        role = role_of(rows, self._organization, self._actor)
-        if role is None:
+            return self._actor, None
+        found = rows.one(
+            "SELECT email, role FROM members WHERE org_id = :org AND email_key = :key",
+            org=self._organization,
+            key=self._actor.casefold(),
+        )
+        if found is None:
             if not rows.one("SELECT 1 FROM organizations WHERE id = :org", org=self._organization):
                 raise NotFound("The organization has been deleted.")
             raise Forbidden(f"{self._actor} is not a member of this organization; act as one with --as EMAIL.")
+        email, role = found[0], Role(found[1])
         if not allows(role, operation.needs):
             raise Forbidden(refusal(operation.needs))
-        return role
-
-
-def role_of(rows: Rows, organization: str, email: str) -> Role | None:
-    """The role that *email* has now, None for strangers."""
-    role = rows.value(
-        "SELECT role FROM members WHERE org_id = :org AND email_key = :key", org=organization, key=email.casefold()
-    )
-    return Role(role) if role else None
+        return email, role
 
 
 def _close(tx: Write, operation: Operation, key: str | None, arguments: dict[str, Any], result: Any) -> None:

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
-from orgtui.domain.months import instant
+from orgtui.domain.months import instant, micros
 from orgtui.domain.roles import Role
-from orgtui.store.contract.team import Member
+from orgtui.store.contract.team import Delivery, Member, Status, TeamPage
 from orgtui.store.sql.unit_of_work import Read
 
-ACTIVE, INVITED = "active", "invited"
+_PEOPLE = "SELECT id, email, name, role, joined_at, last_seen_at FROM members WHERE org_id = :org"
+_INVITED = """
+SELECT id, email, role, sent_at, invited_by, expires_at, sends, delivery, delivery_note
+FROM invitations WHERE org_id = :org
+"""
+
+
+def show(tx: Read) -> TeamPage:
+    """Active people by name, then invitations by address."""
+    people, waiting = members(tx), invitations(tx)
+    # Not in SQL: each database has its own idea of the alphabet.
+    people.sort(key=lambda member: (member.name.casefold(), member.id))
+    waiting.sort(key=lambda member: member.email.casefold())
+    key = tx.actor.casefold()
+    you = next((member.id for member in people if member.email.casefold() == key), None)
+    timezone = tx.rows.value("SELECT timezone FROM organizations WHERE id = :org", org=tx.organization)
+    return TeamPage(len(people), len(waiting), len(people) + len(waiting), people + waiting, you, timezone)
 
 
 def members(tx: Read) -> list[Member]:
-    """Active people by name, then invitations by address."""
-    people = [
-        Member(id_, email, name, Role(role), ACTIVE, instant(joined), instant(seen) if seen else None)
-        for id_, email, name, role, joined, seen in tx.rows.all(
-            "SELECT id, email, name, role, joined_at, last_seen_at FROM members WHERE org_id = :org",
-            org=tx.organization,
-        )
+    """Who has joined, in no order."""
+    return [
+        Member(id_, email, name, Role(role), Status.ACTIVE, instant(joined), instant(seen) if seen else None)
+        for id_, email, name, role, joined, seen in tx.rows.all(_PEOPLE, org=tx.organization)
     ]
-    invited = [
-        Member(id_, email, "", Role(role), INVITED, instant(sent), None)
-        for id_, email, role, sent in tx.rows.all(
-            "SELECT id, email, role, sent_at FROM invitations WHERE org_id = :org", org=tx.organization
+
+
+def invitations(tx: Read) -> list[Member]:
+    """Who has been asked to, in no order."""
+    now = micros(tx.now)
+    return [
+        Member(
+            id_,
+            email,
+            "",
+            Role(role),
+            Status.INVITED,
+            instant(sent),
+            invited_by=by,
+            expires=instant(expires),
+            expired=expires <= now,
+            sends=sends,
+            delivery=Delivery(delivery),
+            delivery_note=note,
         )
+        for id_, email, role, sent, by, expires, sends, delivery, note in tx.rows.all(_INVITED, org=tx.organization)
     ]
-    # Not in SQL: each database has its own idea of the alphabet.
-    people.sort(key=lambda member: (member.name.casefold(), member.id))
-    return people + sorted(invited, key=lambda member: member.email.casefold())
