@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -21,11 +22,20 @@ from orgtui.settings import Settings
 from orgtui.terminal import SafeApp
 from orgtui.themes import THEMES
 from orgtui.tty import Profile
-from orgtui.widgets.frame import SECTIONS
+from orgtui.widgets.frame import SECTIONS, TITLES
 
 if TYPE_CHECKING:
+    from orgtui.mail import Mailer
     from orgtui.store.contract import Store
     from orgtui.store.contract.general import Overview
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """How invitations leave: by mail, where there is a `mailer`; `public_url` is where links to accept them lead."""
+
+    mailer: Mailer | None = None
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,11 @@ class Connection:
 
     store: Store
     close: Callable[[], None]
+    outbox: Outbox = Outbox()
+
+
+# Seconds after the first figures: not while somebody waits for something.
+_PRESENCE = 3.0
 
 
 def _section(name: str) -> Callable[[], Screen[Any]]:
@@ -50,7 +65,7 @@ class OrgTui(SafeApp[None]):
     CSS_PATH = "styles.tcss"
     TITLE = "orgtui"
     ENABLE_COMMAND_PALETTE = False
-    MODES = {name: _section(name) for name in SECTIONS}
+    MODES = {name: _section(name) for name in TITLES}
     DEFAULT_MODE = "general"
     HORIZONTAL_BREAKPOINTS = [(0, "-small"), (80, "-medium"), (100, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (24, "-short"), (30, "-tall")]
@@ -59,6 +74,7 @@ class OrgTui(SafeApp[None]):
             Binding(str(number), f"section('{name}')", title, id=f"app.{name}", show=False)
             for number, (name, title) in enumerate(SECTIONS.items(), 1)
         ),
+        Binding("0", "section('audit')", "Audit Log", id="app.audit", show=False),
         Binding("question_mark", "help", "Help", id="app.help", key_display="?"),
         Binding("ctrl+p", "palette", "Commands", id="app.palette"),
         Binding("q", "quit", "Quit", id="app.quit", show=False),
@@ -114,6 +130,11 @@ class OrgTui(SafeApp[None]):
         """Whether the store is open."""
         return self._connected is not None and self._connected.done()
 
+    @property
+    def outbox(self) -> Outbox:
+        """How invitations leave."""
+        return self._connected.result().outbox if self._connected and self._connected.done() else Outbox()
+
     async def store(self) -> Store:
         """The open store; raises OrgtuiError when it cannot be opened now."""
         if self._connected is None:
@@ -132,9 +153,16 @@ class OrgTui(SafeApp[None]):
         if not self._warm:
             self._warm = True
             self.run_worker(self._import_sections, thread=True, group="warm")
+            self.set_timer(_PRESENCE, self._note_presence)
+
+    @work(group="presence")
+    async def _note_presence(self) -> None:
+        """Others see who was here last. Where that cannot be kept, as on a read-only disk, nothing else is lost."""
+        with suppress(OrgtuiError):
+            await (await self.store()).team.present()
 
     def _import_sections(self) -> None:
-        for name in SECTIONS:
+        for name in TITLES:
             import_module(f"orgtui.screens.{name}")
         from orgtui.keys import unknown
 

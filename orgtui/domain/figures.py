@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from zoneinfo import ZoneInfo
 
 from orgtui.domain.money import Cost
 
 NONE = "—"
+_RECENT = 10
 _UNITS = ((1_000_000_000_000, "T"), (1_000_000_000, "B"), (1_000_000, "M"), (1_000, "K"))
 
 
@@ -54,6 +57,21 @@ def change(now: float | Decimal | None, before: float | Decimal | None, than: st
     if ratio == 0:
         return f"= as in {than}"
     return f"{'↑' if ratio > 0 else '↓'} {abs(ratio):,} % on {than}"
+
+
+def ago(then: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """`now`, `12 min ago`, `2 h ago`, `yesterday`, `5 d ago`, `19 Nov 2026`: days are the zone's."""
+    seconds = (now - then).total_seconds()
+    days = (now.astimezone(zone).date() - then.astimezone(zone).date()).days
+    if seconds < 60:
+        return "now"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    if days == 0 or seconds < 6 * 3600:
+        return f"{seconds // 3600:.0f} h ago"
+    if days == 1:
+        return "yesterday"
+    return f"{days} d ago" if days <= _RECENT else f"{then.astimezone(zone):%-d %b %Y}"
 
 
 def points(now: float | None, before: float | None) -> str:

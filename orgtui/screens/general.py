@@ -304,7 +304,11 @@ class GeneralScreen(SectionScreen["GeneralPage"]):
             if gone:
                 self.app.exit(message=f"{name} is deleted.")
 
-        await self.app.push_screen(DangerDialog(name, self.page.losses, overview.plan if overview else ""), leave)
+        async def delete(confirm: str) -> None:
+            await (await self.orgtui.store()).general.delete(confirm)
+
+        plan = overview.plan if overview else ""
+        await self.app.push_screen(DangerDialog(name, self.page.losses, plan, delete), leave)
 
 
 SCREEN = GeneralScreen

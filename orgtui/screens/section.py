@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from orgtui.domain.errors import Forbidden, OrgtuiError
-from orgtui.widgets.frame import SECTIONS, SMALLEST, Foot, Masthead, Sidebar, frame
+from orgtui.widgets.frame import SMALLEST, TITLES, Foot, Masthead, Sidebar, frame
 from orgtui.widgets.note import Note, Trouble
 from orgtui.widgets.stats_bar import StatsBar
 
@@ -52,7 +52,7 @@ class SectionScreen(Screen[None], Generic[Page]):
     @property
     def title_text(self) -> str:
         """The section's name."""
-        return SECTIONS[self.SECTION]
+        return TITLES[self.SECTION]
 
     def compose(self) -> ComposeResult:
         """The frame around the section."""

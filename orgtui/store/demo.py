@@ -222,7 +222,6 @@ async def _settle(store: Store, clock: _Clock, today: date, database: SqliteData
             agents={f"{space.name.casefold()}-a{n}": f"Agent {n}" for n in range(1, space.agents + 1)},
         )
         await store.workspaces.set_inventory(made.id, inventory)
-    await _keys(store, clock, today, database, source)
     for email, name, role, days in _PEOPLE:
         clock.set(today - timedelta(days=days))
         invitation = await store.team.invite(NewInvitation(email=email, role=Role(role)))
@@ -231,6 +230,7 @@ async def _settle(store: Store, clock: _Clock, today: date, database: SqliteData
         clock.set(today - timedelta(days=days))
         invitation = await store.team.invite(NewInvitation(email=email))
         await store.team.delivered(invitation.member.id, invitation.member.sends, Delivery.SENT)
+    await _keys(store, clock, today, database, source)
 
 
 async def _keys(store: Store, clock: _Clock, today: date, database: SqliteDatabase, source: random.Random) -> None:

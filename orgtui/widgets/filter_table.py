@@ -23,22 +23,42 @@ from orgtui.themes import Ink
 from orgtui.widgets.canvas import Canvas, spread
 
 _NARROWEST = 10
+# The titles and the line under them.
+HEADER = 2
+
+
+# What a cell shows: text, or texts each in a tone, which is the name of one of the ink's styles.
+Cell = str | tuple[tuple[str, str], ...]
+
+
+def plain(cell: Cell) -> str:
+    """The text of a cell."""
+    return cell if isinstance(cell, str) else "".join(text for text, _ in cell)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its title; figures stand at the right and sort highest first."""
+    """A column: its title; figures stand at the right. Figures, and what has its `highest_first`, sort that way.
+
+    A column that is `whole` is never cut; one that `grows` takes what is left over. It is there where the table has at
+    least `least` and at most `most` cells.
+    """
 
     title: str
     figures: bool = False
+    highest_first: bool = False
+    whole: bool = False
+    grows: int = 0
+    least: int = 0
+    most: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: what its cells show, what they sort by, and what `y` copies."""
+    """A row: what its cells show, what they sort by, and what `y` copies; one of each for every column there may be."""
 
     key: str
-    cells: tuple[str, ...]
+    cells: tuple[Cell, ...]
     order: tuple[Any, ...]
     copies: str
 
@@ -54,6 +74,9 @@ class _Rows(DataTable[Text]):
 
     def render_line(self, y: int) -> Strip:
         """The selected row wears a bar in its first column."""
+        if y == self.header_height - 1:
+            style = self.rich_style + Ink.of(self.app).hair.rich_style
+            return Strip([Segment("─" * self.size.width, style)], self.size.width)
         strip = super().render_line(y)
         if self.has_focus and self.row_count and y - self.header_height + self.scroll_offset.y == self.cursor_row:
             if y < self.header_height:
@@ -94,14 +117,39 @@ class FilterTable(Vertical):
             super().__init__()
             self.table, self.key = table, key
 
+    class Highlighted(Message):
+        """The cursor came to a row; None where there is none."""
+
+        def __init__(self, table: FilterTable, key: str | None) -> None:
+            super().__init__()
+            self.table, self.key = table, key
+
+    class Sought(Message):
+        """Other words in the filter of a table whose rows are found elsewhere."""
+
+        def __init__(self, table: FilterTable, words: str) -> None:
+            super().__init__()
+            self.table, self.words = table, words
+
     rows: reactive[tuple[Row, ...]] = reactive((), init=False, repaint=False)
     needle: reactive[str] = reactive("", init=False, repaint=False)
     sort_by: reactive[int] = reactive(0, init=False, repaint=False)
     turned: reactive[bool] = reactive(False, init=False, repaint=False)
 
-    def __init__(self, columns: Sequence[Column], *, noun: str, placeholder: str, id: str | None = None) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        noun: str,
+        placeholder: str,
+        seeks: bool = False,
+        id: str | None = None,
+    ) -> None:
         super().__init__(id=id)
-        self._columns, self._noun, self._placeholder = tuple(columns), noun, placeholder
+        self._columns, self._noun, self._placeholder, self._seeks = tuple(columns), noun, placeholder, seeks
+        # How many there are where the rows are not all of them.
+        self.total: int | None = None
+        self._there: list[int] = []
         self._shown: list[Row] = []
         self._ready = False
         self._filled_for = 0
@@ -112,11 +160,7 @@ class FilterTable(Vertical):
         field = Input(placeholder=self._placeholder, classes="filter")
         field.display = False
         yield field
-        table = _Rows(cursor_type="row", zebra_stripes=False)
-        for index, column in enumerate(self._columns):
-            title = column.title if index else f" {column.title}"
-            table.add_column(Text(title, justify="right" if column.figures else "left"), key=str(index))
-        yield table
+        yield _Rows(cursor_type="row", zebra_stripes=False, header_height=HEADER)
 
     def on_mount(self) -> None:
         """Fill in what was set before."""
@@ -124,12 +168,15 @@ class FilterTable(Vertical):
         self._fill()
 
     def watch_rows(self) -> None:
-        """Show the new rows."""
-        self._fill()
+        """Show the new rows; the cursor stays with its own, wherever that is now."""
+        self._fill(self.selected if self._ready else None)
 
     def watch_needle(self) -> None:
         """Show what matches."""
-        self._fill()
+        if self._seeks:
+            self.post_message(self.Sought(self, self.needle))
+        else:
+            self._fill()
 
     def watch_sort_by(self) -> None:
         """Show in the new order."""
@@ -139,48 +186,95 @@ class FilterTable(Vertical):
         """Show the other way round."""
         self._fill()
 
-    def _fill(self) -> None:
-        if not self._ready:
+    def _fill(self, selected: str | None = None) -> None:
+        if not self._ready or not self.size.width:
             return
-        words = self.needle.casefold().split()
-        found = [row for row in self.rows if all(any(word in cell.casefold() for cell in row.cells) for word in words)]
-        column = self._columns[self.sort_by]
-        found.sort(key=lambda row: row.order[self.sort_by], reverse=column.figures != self.turned)
+        self._filled_for = self.size.width
+        self._there = [
+            index for index, column in enumerate(self._columns) if column.least <= self.size.width <= column.most
+        ]
+        words = "" if self._seeks else self.needle.casefold()
+        found = [row for row in self.rows if self._matches(row, words.split())]
+        sort_by = self.sort_by if self.sort_by in self._there else self._there[0]
+        column = self._columns[sort_by]
+        found.sort(key=lambda row: row.order[sort_by], reverse=(column.figures or column.highest_first) != self.turned)
         self._shown = found
-        table = self.query_one(_Rows)
-        kept = table.cursor_row
-        table.clear()
-        room = self._text_room(found)
-        for row in found:
-            table.add_row(*(self._cell(cell, index, room) for index, cell in enumerate(row.cells)), key=row.key)
-        if found:
-            table.move_cursor(row=min(kept, len(found) - 1))
-        shown = f"{len(found):,} of {len(self.rows):,}" if words else f"{len(self.rows):,}"
+        self._fill_table(found, selected)
+        self._say(words, column)
+
+    def _matches(self, row: Row, words: Sequence[str]) -> bool:
+        return all(any(word in plain(cell).casefold() for cell in row.cells) for word in words)
+
+    def _say(self, words: str, column: Column) -> None:
+        total = len(self.rows) if self.total is None else self.total
+        shown = f"{len(self._shown):,} of {total:,}" if words or len(self._shown) < total else f"{total:,}"
         order = f"by {column.title.lower()}{', turned round' if self.turned else ''}"
         self.query_one(_Head).words = (self.needle or self._placeholder, f"{shown} {self._noun} · {order}")
+
+    def _fill_table(self, found: Sequence[Row], selected: str | None) -> None:
+        table, ink = self.query_one(_Rows), Ink.of(self.app)
+        kept = table.cursor_row if selected else 0
+        # A reversed row drops all other colours.
+        table.cursor_foreground_priority = "renderable" if ink.colours else "css"
+        widths = self._widths(found)
+        with self.prevent(DataTable.RowHighlighted):
+            table.clear(columns=True)
+            for index in self._there:
+                column = self._columns[index]
+                title = f" {column.title}" if index == self._there[0] else column.title
+                head = Text(title, justify="right" if column.figures else "left")
+                table.add_column(head, key=str(index), width=widths[index])
+            for row in found:
+                table.add_row(*(self._cell(row.cells[i], i, widths[i], ink) for i in self._there), key=row.key)
+            if found:
+                there = next((number for number, row in enumerate(found) if row.key == selected), kept)
+                table.move_cursor(row=min(there, len(found) - 1))
+        self.post_message(self.Highlighted(self, self.selected))
 
     def on_resize(self) -> None:
         """Words take what the figures leave."""
         if self._ready and self.size.width != self._filled_for:
-            self._fill()
+            self._fill(self.selected)
 
-    def _text_room(self, rows: Sequence[Row]) -> int:
-        """Cells for each column of words, so that no column of figures is cut."""
-        self._filled_for = self.size.width
-        figures = [index for index, column in enumerate(self._columns) if column.figures]
-        taken = sum(
-            max([len(self._columns[index].title), *(cell_len(row.cells[index]) for row in rows)]) + 2
-            for index in figures
-        )
-        words = len(self._columns) - len(figures)
-        return max(_NARROWEST, (self.size.width - 2 - taken) // max(words, 1) - 2)
+    def _widths(self, rows: Sequence[Row]) -> dict[int, int]:
+        """Cells for each column: what it needs, less where that is too much, more where something is left."""
+        columns = {index: self._columns[index] for index in self._there}
+        first = self._there[0]
+        wanted = {
+            index: max([cell_len(column.title), *(cell_len(plain(row.cells[index])) for row in rows)])
+            + (index == first)
+            for index, column in columns.items()
+        }
+        scrolls = len(rows) + HEADER > self.query_one(_Rows).size.height
+        room = self.size.width - 2 * len(columns) - scrolls
+        left = room - sum(wanted.values())
+        words = [index for index, column in columns.items() if not column.figures and not column.whole]
+        while left < 0 and (widest := max(words, key=wanted.__getitem__)) and wanted[widest] > _NARROWEST:
+            wanted[widest] -= 1
+            left += 1
+        growing = [index for index, column in columns.items() for _ in range(column.grows)]
+        for number, index in enumerate(growing):
+            wanted[index] += max(left, 0) // len(growing) + (number < max(left, 0) % len(growing))
+        return wanted
 
-    def _cell(self, cell: str, index: int, room: int) -> Text:
-        if self._columns[index].figures:
-            return Text(cell, justify="right")
-        text = Text(cell if index else f" {cell}")
+    def _cell(self, cell: Cell, index: int, room: int, ink: Ink) -> Text:
+        parts = ((cell, ""),) if isinstance(cell, str) else cell
+        text = Text(" " if index == self._there[0] else "", justify="right" if self._columns[index].figures else "left")
+        for words, tone in parts:
+            text.append(words, getattr(ink, tone).rich_style if tone else None)
         text.truncate(room, overflow="ellipsis")
         return text
+
+    @property
+    def selected(self) -> str | None:
+        """The key of the row under the cursor."""
+        row = self.query_one(_Rows).cursor_row
+        return self._shown[row].key if 0 <= row < len(self._shown) else None
+
+    @property
+    def height_needed(self) -> int:
+        """Rows for all there is: the words above, a blank, the header with its line, the rows."""
+        return len(self._shown) + 4
 
     def focus_rows(self) -> None:
         """Give the rows the keys."""
@@ -190,6 +284,11 @@ class FilterTable(Vertical):
     def _selected(self, event: DataTable.RowSelected) -> None:
         event.stop()
         self.post_message(self.Chosen(self, event.row_key.value or ""))
+
+    @on(DataTable.RowHighlighted)
+    def _highlighted(self, event: DataTable.RowHighlighted) -> None:
+        event.stop()
+        self.post_message(self.Highlighted(self, event.row_key.value))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Escape is for whoever is behind, unless something is filtered here."""
@@ -219,7 +318,9 @@ class FilterTable(Vertical):
     def action_sort(self) -> None:
         """By the next column."""
         self.turned = False
-        self.sort_by = (self.sort_by + 1) % len(self._columns)
+        there = [index for index in self._there if self._columns[index].title]
+        later = [index for index in there if index > self.sort_by]
+        self.sort_by = (later or there)[0]
 
     def action_turn(self) -> None:
         """The other way round."""

@@ -30,6 +30,9 @@ SECTIONS = {
     "api_keys": "API Keys",
     "workspaces": "Workspaces",
 }
+# What has a screen of its own beside the six, reached by its key and from the palette.
+ELSEWHERE = {"audit": "Audit Log"}
+TITLES = SECTIONS | ELSEWHERE
 SMALLEST = (60, 20)
 
 
@@ -74,7 +77,7 @@ class Masthead(Canvas):
         """Title and hairline."""
         wide = self.screen.has_class("-wide")
         name = clean(self.overview.name) if self.overview else ""
-        section = SECTIONS[self._section]
+        section = TITLES[self._section]
         edge = 2 if width >= 80 else 1
         corner = Content.assemble(self._corner(width, ink), " " * edge)
         spine = WIDE if wide else NARROW
@@ -191,7 +194,8 @@ class Sidebar(Canvas, can_focus=True):
     async def action_step(self, by: int) -> None:
         """The section above or below."""
         keys = list(SECTIONS)
-        index = keys.index(self._section) + by
+        # From beside the six, up and down lead to the first.
+        index = keys.index(self._section) + by if self._section in keys else 0
         if 0 <= index < len(keys):
             await self.action_go(keys[index])
 

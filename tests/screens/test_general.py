@@ -421,7 +421,7 @@ async def test_only_the_exact_name_wakes_the_button(demo_database: SqliteDatabas
     async with opened(app) as pilot:
         await press(pilot, "D")
         await sees(pilot, f"Delete {NAME}", "63  workflows and 21 agents", "workspaces, with all their data and logs")
-        button = app.screen.query_one("#confirm-delete", Button)
+        button = app.screen.query_one("#confirm-typed", Button)
         for wrong in ("", "acme automation", "Acme Automatio", "Acme Automation ", " Acme Automation", "x"):
             await typed(pilot, wrong)
             assert button.disabled

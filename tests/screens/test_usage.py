@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import json
 import sqlite3
 from contextlib import closing
@@ -215,7 +217,7 @@ async def test_the_table_is_filtered_as_one_types(demo_database: SqliteDatabase)
 @awaited
 async def test_the_table_is_sorted_turned_round_and_copied(demo_database: SqliteDatabase) -> None:
     def runs() -> list[int]:
-        return [int(line.split()[-5]) for line in lines(pilot, "#runs-table") if " Nov " in line]
+        return [int(found[1]) for line in lines(pilot, "#runs-table") if (found := re.search(r" Nov +(\d+)", line))]
 
     async with opened(make_app(demo_database, "usage")) as pilot:
         await press(pilot, "t", "s")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Button, Input, Static
+from textual.widgets import Static
 
-from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.figures import some
 from orgtui.domain.plans import BY_KEY
-from orgtui.screens.dialogs.dialog import Dialog
+from orgtui.screens.dialogs.typed import TypedDialog
 from orgtui.store.contract.general import Losses
 from orgtui.themes import Ink
 from orgtui.widgets.canvas import Canvas
-
-if TYPE_CHECKING:
-    from orgtui.app import OrgTui
 
 
 def losses_in_words(lost: Losses) -> list[tuple[str, str]]:
@@ -48,21 +44,21 @@ class _Losses(Canvas):
         ]
 
 
-class DangerDialog(Dialog[bool]):
+class DangerDialog(TypedDialog):
     """Answers True once the organization is gone."""
 
     DESTRUCTIVE = True
 
-    def __init__(self, name: str, losses: Losses, plan: str) -> None:
-        super().__init__()
-        self._target, self._losses, self._plan = name, losses, plan
+    def __init__(self, name: str, losses: Losses, plan: str, delete: Callable[[str], Awaitable[Any]]) -> None:
+        super().__init__(name, delete, button="Delete organization", undone="Nothing was deleted.")
+        self._organization, self._losses, self._plan = name, losses, plan
 
     def heading(self) -> str:
         """Names what goes."""
-        return f"Delete {self._target}"
+        return f"Delete {self._organization}"
 
-    def compose_dialog(self) -> ComposeResult:
-        """Losses, and the field for the name."""
+    def compose_told(self) -> ComposeResult:
+        """What is lost."""
         yield Static("This cannot be taken back. It deletes at once:", markup=False, classes="line")
         yield _Losses(losses_in_words(self._losses))
         plan = BY_KEY.get(self._plan)
@@ -70,47 +66,3 @@ class DangerDialog(Dialog[bool]):
             yield Static(
                 f"The {plan.name} subscription ends today; no further charge.", markup=False, classes="aside", id="ends"
             )
-        yield Static(
-            Content.assemble("Type ", (self._target, "bold"), " to confirm"), classes="line", id="confirm-label"
-        )
-        yield Input(id="confirm", select_on_focus=False)
-        yield Static("", id="to-go", markup=False, classes="aside")
-
-    def buttons(self) -> ComposeResult:
-        """Cancel stands first; the other wakes up with the exact name."""
-        yield from super().buttons()
-        button = Button("Delete organization", variant="error", id="confirm-delete", action="screen.confirm")
-        button.disabled = True
-        yield button
-
-    def on_mount(self) -> None:
-        """Into the field."""
-        self.query_one(Input).focus()
-        self._typed()
-
-    @on(Input.Changed)
-    def _typed(self) -> None:
-        typed = self.query_one(Input).value
-        exact = typed == self._target
-        self.query_one("#confirm-delete", Button).disabled = not exact
-        left = len(self._target) - len(typed)
-        words = f"{left} letter{'s' if left != 1 else ''} to go" if left > 0 and self._target.startswith(typed) else ""
-        if typed and not exact and not words:
-            words = "This is not the name."
-        self.query_one("#to-go", Static).update("" if exact else words)
-
-    @on(Input.Submitted)
-    def action_confirm(self) -> None:
-        """Delete, if the name is exact."""
-        if self.query_one(Input).value == self._target:
-            self._delete()
-
-    @work(exclusive=True)
-    async def _delete(self) -> None:
-        app = cast("OrgTui", self.app)
-        try:
-            await (await app.store()).general.delete(self._target)
-        except OrgtuiError as error:
-            self.query_one("#to-go", Static).update(f"{error.message} Nothing was deleted.")
-        else:
-            self.dismiss(True)

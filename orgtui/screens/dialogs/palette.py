@@ -18,16 +18,22 @@ from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.screens.dialogs.help import gathered
 from orgtui.themes import THEMES, Ink
 from orgtui.widgets.canvas import spread
-from orgtui.widgets.frame import SECTIONS
+from orgtui.widgets.frame import TITLES
 
 # Command-line twins by binding id.
 TWINS = {
     "app.general": "orgtui general show",
+    "app.team": "orgtui team list",
     "app.usage": "orgtui usage show",
+    "app.audit": "orgtui audit list",
     "general.save": "orgtui general set --name NAME --description TEXT",
     "general.upload-logo": "orgtui general logo PATH",
     "general.remove-logo": "orgtui general logo --remove",
     "general.delete": "orgtui general delete --confirm NAME",
+    "team.invite": "orgtui team invite EMAIL…",
+    "team.export": "orgtui team list --csv",
+    "audit.export": "orgtui audit list --csv",
+    "audit.verify": "orgtui audit verify",
     "usage.previous-month": "orgtui usage show --month YYYY-MM",
     "usage.next-month": "orgtui usage show --month YYYY-MM",
     "usage.pick-month": "orgtui usage show --month YYYY-MM",
@@ -67,7 +73,7 @@ class Palette(Dialog[None]):
             if (binding.id or "").startswith(("sidebar.", "app.palette", "dialog.")) or words in taken:
                 continue
             taken.add(words)
-            words = f"Go to {words}" if words in SECTIONS.values() else words
+            words = f"Go to {words}" if words in TITLES.values() else words
             entries.append(_Entry(words, keys, TWINS.get(binding.id or "", ""), binding.action, active.node))
         app = below.app
         entries += [_Entry(f"Theme: {name}", "", "", f"app.wear('{name}')", app) for name in THEMES]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from orgtui.domain.addresses import checked_email
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import AlreadyThere, Invalid
 from orgtui.domain.months import micros, zone
@@ -106,8 +107,6 @@ def _rows(founding: Founding, ambient: Ambient) -> list[Any]:
 
 
 def _checked(founding: Founding) -> Founding:
-    from orgtui.store.sql.team import checked_email
-
     if founding.plan not in BY_KEY:
         raise Invalid(f"“{founding.plan}” is not a plan; take one of {', '.join(BY_KEY)}.", field="plan")
     return Founding(

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlmodel import select
 
+from orgtui.domain.addresses import checked_email
 from orgtui.domain.codes import INVITATION, code_hash, new_code
 from orgtui.domain.errors import AlreadyThere, Forbidden, Invalid, LastOwner, NotFound
 from orgtui.domain.months import micros
@@ -20,16 +21,6 @@ from orgtui.store.sql.unit_of_work import Write
 LIFETIME = timedelta(days=7)
 _NOTE = 200
 _PRESENCE = timedelta(minutes=1)
-
-
-def checked_email(address: str) -> str:
-    """The address as it is written to; raises Invalid."""
-    from email_validator import EmailNotValidError, validate_email
-
-    try:
-        return validate_email(address.strip(), check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError as error:
-        raise Invalid(f"“{address[:80]}” is not an e-mail address: {error}", field="email") from error
 
 
 # Invitations.
