@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from orgtui.domain.ambient import Ambient
 from orgtui.settings import Settings
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
+
+if TYPE_CHECKING:
+    from orgtui.mail import Mailer
 
 
 def database(settings: Settings) -> SqliteDatabase:
@@ -16,3 +21,21 @@ def database(settings: Settings) -> SqliteDatabase:
 def open_store(settings: Settings, ambient: Ambient) -> SqlStore:
     """Open the store for whoever acts."""
     return open_sql_store(database(settings), settings.actor, ambient)
+
+
+def mailer(settings: Settings) -> Mailer | None:
+    """What sends mail, None where no server is set; raises Invalid for a password file that is not private."""
+    from orgtui.mail import Mailer, password_in
+    from orgtui.vault import Secret
+
+    if (smtp := settings.smtp) is None:
+        return None
+    password = None if smtp.password is None else Secret(smtp.password)
+    return Mailer(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        sender=smtp.sender,
+        username=smtp.username,
+        password=password_in(smtp.password_file) if smtp.password_file else password,
+    )

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from orgtui.domain.errors import Invalid
 
 _SQLITE = "sqlite:///"
 _KNOWN = {"store", "as", "theme", "keys", "refresh_seconds"}
+_KNOWN |= {"smtp_url", "smtp_from", "smtp_password_file", "public_url"}
+
+Security = Literal["starttls", "tls", "none"]
+_SUBMISSION: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 587}
+_LABEL = "[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_HOST_AND_PORT = rf"(?P<host>\[[0-9a-f:.]+\]|{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?"
+# Patterns are compiled when there is something to match. The last @ ends the user, which often is an address itself.
+_SMTP = (
+    rf"(?ai)(?P<scheme>smtps?)://(?:(?P<user>[^\s/?#:]+)(?::(?P<password>[^\s/?#]+))?@)?{_HOST_AND_PORT}/?"
+    r"(?P<none>\?security=none)?"
+)
+_WEB = rf"(?ai)(?P<scheme>https?)://{_HOST_AND_PORT}(?:/[a-z0-9._~!$&'()*+,;=:%/-]*)?"
+_ADDRESS = r"""[^\s@<>,;:"()\[\]\\]{1,64}@[^\s@<>,;:"()\[\]\\]{1,255}"""
+_NOT_ENCODED = r"%(?![0-9A-Fa-f]{2})"
+# Undecodable bytes are surrogates here rather than an exception, which would show the password.
+_NOT_TEXT = r"[\x00-\x1f\x7f\ud800-\udfff]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smtp:
+    """Who takes mail. With a `username` there is a `password`, or a `password_file` that nobody has read yet."""
+
+    host: str
+    port: int
+    security: Security
+    sender: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    password_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +53,8 @@ class Settings:
     theme: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     refresh_seconds: float = 5.0
+    smtp: Smtp | None = None
+    public_url: str | None = None
 
     @property
     def path(self) -> Path:
@@ -73,7 +105,26 @@ def load(
         theme=environ.get("ORGTUI_THEME") or _text(file, "theme", path),
         keys=_keys(file, path),
         refresh_seconds=_seconds(file, path),
+        smtp=_smtp(environ, file, path),
+        public_url=_public_url(_given("public_url", environ, file, path)),
     )
+
+
+def join_link(public_url: str | None, code: str) -> str | None:
+    """Where the invitation with *code* is accepted in a browser; None where there is no public URL."""
+    from urllib.parse import quote
+
+    return f"{public_url}/join/{quote(code, safe='')}" if public_url else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine: only there may anything go unencrypted."""
+    from ipaddress import ip_address
+
+    try:
+        return host.lower() == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -109,3 +160,105 @@ def _seconds(file: dict[str, Any], path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 3600:
         raise Invalid(f"{path}: refresh_seconds is a number from 1 to 3600.")
     return float(value)
+
+
+class _Given(NamedTuple):
+    """A setting, what to call it in a message, and whether it comes from the environment."""
+
+    value: str | None
+    name: str
+    environment: bool
+
+
+def _given(key: str, environ: Mapping[str, str], file: dict[str, Any], path: Path) -> _Given:
+    variable = f"ORGTUI_{key.upper()}"
+    if value := environ.get(variable):
+        return _Given(value, variable, True)
+    return _Given(_text(file, key, path) or None, f"{path}: {key}", False)
+
+
+def _smtp(environ: Mapping[str, str], file: dict[str, Any], path: Path) -> Smtp | None:
+    """The mail server, if there is one; no message repeats its URL, which may hold a password."""
+    url, sender, secret = (_given(key, environ, file, path) for key in ("smtp_url", "smtp_from", "smtp_password_file"))
+    if url.value is None:
+        return None
+    match = re.fullmatch(_SMTP, url.value)
+    if match is None or not _fits(match["port"]):
+        user = "USER:PASSWORD" if url.environment else "USER"
+        raise Invalid(f"{url.name} is not a mail server; write smtp://{user}@HOST:PORT, or smtps:// for TLS at once.")
+    username, password = (_decoded(match[part], url.name) for part in ("user", "password"))
+    if password is not None and not url.environment:
+        raise Invalid(f"{url.name} must not hold a password; put it in a private file, named in smtp_password_file.")
+    if password is not None and secret.value and secret.environment:
+        raise Invalid(f"{url.name} holds a password, and {secret.name} names another; give one.")
+    host = match["host"].strip("[]")
+    security = _security(match, host, url.name)
+    return Smtp(
+        host=host,
+        port=int(match["port"] or _SUBMISSION[security]),
+        security=security,
+        sender=_sender(sender, username),
+        username=username,
+        password=password,
+        password_file=None if password is not None else _password_file(secret, url, username),
+    )
+
+
+def _fits(port: str | None) -> bool:
+    return port is None or 1 <= int(port) <= 65535
+
+
+def _decoded(part: str | None, name: str) -> str | None:
+    from urllib.parse import unquote_to_bytes
+
+    if part is None:
+        return None
+    decoded = unquote_to_bytes(part.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    if re.search(_NOT_ENCODED, part) or re.search(_NOT_TEXT, decoded):
+        raise Invalid(f"{name} has a user or password that is not percent-encoded UTF-8; a % itself is written %25.")
+    return decoded
+
+
+def _security(match: re.Match[str], host: str, name: str) -> Security:
+    if match["none"] is None:
+        return "tls" if match["scheme"].lower() == "smtps" else "starttls"
+    if match["scheme"].lower() == "smtps" or not is_loopback(host):
+        raise Invalid(f"{name}: security=none is for smtp:// on this machine (localhost, 127.0.0.1, [::1]) only.")
+    return "none"
+
+
+def _sender(given: _Given, username: str | None) -> str:
+    sender = given.value or username or ""
+    if re.fullmatch(_ADDRESS, sender) and sender.isprintable():
+        return sender
+    if given.value:
+        raise Invalid(f"{given.name} is not one e-mail address, like orgtui@acme.example.")
+    raise Invalid("Mail needs a sender: set ORGTUI_SMTP_FROM, or smtp_from in the config file, to an e-mail address.")
+
+
+def _password_file(secret: _Given, url: _Given, username: str | None) -> Path | None:
+    if username is None:
+        # A server without a login, named in the environment, stands above the file's server with one.
+        if secret.value and (secret.environment or not url.environment):
+            raise Invalid(f"{secret.name} needs a user for its password; write smtp://USER@HOST in {url.name}.")
+        return None
+    if secret.value is None:
+        raise Invalid(
+            f"{url.name} has a user but no password; put it in a private file, named in ORGTUI_SMTP_PASSWORD_FILE "
+            "(smtp_password_file in the config file)."
+        )
+    try:
+        return Path(secret.value).expanduser()
+    except RuntimeError as error:
+        raise Invalid(f"{secret.name} names a home directory that does not exist.") from error
+
+
+def _public_url(given: _Given) -> str | None:
+    if given.value is None:
+        return None
+    match = re.fullmatch(_WEB, given.value)
+    if match is None or not _fits(match["port"]):
+        raise Invalid(f"{given.name} is not a web address; write https://HOST, without user, query or #fragment.")
+    if match["scheme"].lower() == "http" and not is_loopback(match["host"].strip("[]")):
+        raise Invalid(f"{given.name} must begin with https://; http:// is for this machine only.")
+    return given.value.rstrip("/")

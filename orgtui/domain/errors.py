@@ -80,6 +80,16 @@ class Unreachable(OrgtuiError):
     code, status, exit_code = "unreachable", 503, 6
 
 
+class Undelivered(OrgtuiError):
+    """A mail server did not take a message; `temporary` says whether the same may work later."""
+
+    code, status, exit_code = "undelivered", 502, 1
+
+    def __init__(self, message: str, *, temporary: bool = False) -> None:
+        super().__init__(message, temporary=temporary)
+        self.temporary = temporary
+
+
 class StoreRefused(OrgtuiError):
     """The store is there but cannot be used: not a database, newer than the program, read-only, full."""
 
@@ -99,6 +109,7 @@ ERRORS: dict[str, type[OrgtuiError]] = {
         LastOwner,
         KeyReused,
         Unreachable,
+        Undelivered,
         StoreRefused,
     )
 }
