@@ -11,16 +11,19 @@ from typing import Any
 
 from PIL import Image
 
+from orgtui.domain.roles import Role
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.general import GeneralChanges
-from orgtui.store.contract.team import NewInvitation
+from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.contract.usage import UsageBatch
 from orgtui.store.contract.workspaces import Inventory, NewWorkspace
 from tests.contract.conftest import ADMIN, join
 
 WHEN = datetime(2026, 11, 5, 12, tzinfo=UTC)
+PARTNER = "barbara@acme.example"
+PEER = "edsger@acme.example"
 
 
 def png(colour: str = "teal") -> bytes:
@@ -48,21 +51,33 @@ CALL = Call(
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What arguments speak of: a workspace that is there, an invitation that is open, the version on the screen."""
+    """What arguments speak of: ids of an admin, of another and of a second owner, an open invitation, a workspace."""
 
-    workspace: str
+    admin: str
+    peer: str
+    partner: str
+    invitation: str
     code: str
+    workspace: str
     version: int
 
 
 async def people(store: Store) -> World:
-    """An admin beside the owner, and things to work on."""
-    await join(store, ADMIN, "Grace Hopper")
+    """Two admins and a second owner beside the first, and things to work on."""
+    admin = await join(store, ADMIN, "Grace Hopper")
+    peer = await join(store, PEER, "Edsger Dijkstra")
+    partner = await join(store, PARTNER, "Barbara Liskov", Role.OWNER)
     await store.usage.record(UsageBatch(runs=(RUN,), calls=(CALL,)))
     invitation = await store.team.invite(NewInvitation(email="linus@acme.example"))
     (workspace,) = await store.workspaces.cards()
-    return World(workspace.id, invitation.code, (await store.general.show()).version)
+    version = (await store.general.show()).version
+    return World(admin, peer, partner, invitation.member.id, invitation.code, workspace.id, version)
 
+
+# What leaves neither an audit row nor a revision: nobody's screen needs to be drawn again for it.
+QUIET = frozenset({"team.present"})
+# What admins may do, but not with these arguments: nobody grants a role above their own.
+ABOVE_ADMINS = frozenset({"team.set_role"})
 
 VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "general.overview": lambda _: {},
@@ -73,17 +88,17 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "general.delete": lambda _: {"confirm": "Acme"},
     "team.show": lambda _: {},
     "team.present": lambda _: {},
-    "team.resend": lambda world: {"id": world.invitation},
-    "team.delivered": lambda world: {"id": world.invitation, "sends": 1, "delivery": Delivery.SENT},
-    "team.revoke": lambda world: {"id": world.invitation},
-    "team.set_role": lambda world: {"id": world.admin, "role": Role.ADMIN if world.peers else Role.OWNER},
-    "team.transfer": lambda world: {"id": world.admin, "confirm": ADMIN},
-    "team.remove": lambda world: {"id": world.admin},
-    "team.leave": lambda _: {},
-    "audit.entries": lambda _: {},
-    "audit.verify": lambda _: {},
     "team.invite": lambda _: {"invitation": NewInvitation(email="new@acme.example")},
+    "team.resend": lambda world: {"id": world.invitation},
+    "team.delivered": lambda world: {"id": world.invitation, "sends": 1, "delivery": Delivery.SENT, "note": "250 ok"},
+    "team.revoke": lambda world: {"id": world.invitation},
     "team.join": lambda world: {"code": world.code, "name": "Linus"},
+    "team.set_role": lambda world: {"id": world.peer, "role": Role.OWNER},
+    "team.transfer": lambda world: {"id": world.peer, "confirm": PEER},
+    "team.remove": lambda world: {"id": world.peer},
+    "team.leave": lambda _: {},
+    "audit.entries": lambda _: {"text": "acme", "since": WHEN.date(), "limit": 3},
+    "audit.verify": lambda _: {},
     "usage.month": lambda _: {"month": "2026-11"},
     "usage.day": lambda _: {"day": date(2026, 11, 5)},
     "usage.record": lambda _: {"batch": UsageBatch(runs=(RUN,), calls=(CALL, another(CALL)))},

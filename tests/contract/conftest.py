@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from orgtui.domain.roles import Role
 from orgtui.store.contract import Store
 from orgtui.store.contract.team import NewInvitation
 from tests.conftest import Clock
@@ -53,7 +54,7 @@ def store(backend: Backend) -> Store:
     return backend.open()
 
 
-async def join(store: Store, email: str, name: str) -> None:
-    """Somebody is invited as an admin, and accepts."""
-    invitation = await store.team.invite(NewInvitation(email=email))
-    await store.team.join(invitation.code, name)
+async def join(store: Store, email: str, name: str, role: Role = Role.ADMIN) -> str:
+    """Somebody is invited, and accepts; their id."""
+    invitation = await store.team.invite(NewInvitation(email=email, role=role))
+    return (await store.team.join(invitation.code, name)).id

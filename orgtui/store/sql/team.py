@@ -194,8 +194,9 @@ def _depart(tx: Write, member: Member) -> contract.Departure:
     if member.role == Role.OWNER:
         _keep_an_owner(tx, member)
     gone = _known(tx, member.id)
-    statement = select(Invitation).where(Invitation.org_id == tx.organization, Invitation.invited_by == member.email)
-    cancelled = tx.session.exec(statement).all()
+    waiting = tx.session.exec(select(Invitation).where(Invitation.org_id == tx.organization))
+    # Not in SQL: older ones name their sender in the capitals that were typed.
+    cancelled = [row for row in waiting if row.invited_by.casefold() == member.email_key]
     for invitation in cancelled:
         tx.session.delete(invitation)
     tx.session.delete(member)

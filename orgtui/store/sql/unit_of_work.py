@@ -111,14 +111,19 @@ class UnitOfWork:
         with self._database.writing() as session:
             now = self._ambient.now()
             tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, now, self._chain)
-            tx.actor, tx.role = self._permit(tx.rows, operation)
             key = current_key()
-            if key and (answer := _answered(tx, operation, key, arguments)):
-                return answer[0]
+            request = _digest(self._actor, arguments) if key else ""
+            kept = _kept(tx, key) if key else None
+            # Before the permission: whoever left or gave up a role asks once more when the answer was lost.
+            if key and kept and kept[:2] == (operation.id, request):
+                return answers(operation).validate_json(_unseal(key, kept[2]))
+            tx.actor, tx.role = self._permit(tx.rows, operation)
+            if kept:
+                raise KeyReused("This idempotency key was used for another request; use a new one.")
             result = function(tx, **arguments)
             if tx.changed is None:
                 raise AssertionError(f"{operation.id} ended without an audit row")
-            _close(tx, operation, key, arguments, result)
+            _close(tx, operation, key, request, result)
             return result
 
     def _chain(self) -> hmac.HMAC:
@@ -143,7 +148,7 @@ class UnitOfWork:
         return email, role
 
 
-def _close(tx: Write, operation: Operation, key: str | None, arguments: dict[str, Any], result: Any) -> None:
+def _close(tx: Write, operation: Operation, key: str | None, request: str, result: Any) -> None:
     from orgtui.store.sql.tables import IdempotencyKey, Organization
 
     organization = tx.session.get(Organization, tx.organization)
@@ -156,28 +161,24 @@ def _close(tx: Write, operation: Operation, key: str | None, arguments: dict[str
                 org_id=tx.organization,
                 key=_name(key),
                 operation=operation.id,
-                request=_digest(arguments),
+                request=request,
                 response=_seal(key, tx.ambient.random(_NONCE), answers(operation).dump_json(result)),
                 at=micros(tx.now),
             )
         )
 
 
-def _answered(tx: Write, operation: Operation, key: str, arguments: dict[str, Any]) -> tuple[Any] | None:
-    found = tx.rows.one(
+def _kept(tx: Write, key: str) -> tuple[Any, ...] | None:
+    """What was done with a key: the operation, the request and its sealed answer."""
+    return tx.rows.one(
         "SELECT operation, request, response FROM idempotency_keys WHERE org_id = :org AND key = :key",
         org=tx.organization,
         key=_name(key),
     )
-    if found is None:
-        return None
-    if (found[0], found[1]) != (operation.id, _digest(arguments)):
-        raise KeyReused("This idempotency key was used for another request; use a new one.")
-    return (answers(operation).validate_json(_unseal(key, found[2])),)
 
 
-def _digest(arguments: dict[str, Any]) -> str:
-    return hashlib.sha256(repr(arguments).encode("utf-8", "surrogatepass")).hexdigest()
+def _digest(actor: str, arguments: dict[str, Any]) -> str:
+    return hashlib.sha256(repr((actor.casefold(), arguments)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _name(key: str) -> str:
