@@ -23,7 +23,8 @@ opened = open_sql_store(SqliteDatabase(pathlib.Path(sys.argv[1])), None, system_
 async def ask():
     for contract in CONTRACTS.values():
         for read in operations(contract).values():
-            if not read.writes:
+            # The check of the audit log needs the master key, and no screen waits for it.
+            if not read.writes and read.id != "audit.verify":
                 arguments = [datetime.date(2020, 1, 1)] if read.name == "day" else []
                 await getattr(getattr(opened.store, read.section), read.name)(*arguments)
 

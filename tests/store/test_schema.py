@@ -17,10 +17,14 @@ from sqlmodel import SQLModel
 
 import orgtui.store.sql.tables  # noqa: F401 (declares the tables)
 from orgtui.domain.errors import NotFound, StoreRefused
+from orgtui.store.contract.team import Delivery
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import open_sql_store
-from tests.conftest import Clock
+from orgtui.vault import MasterKeys, beside
+from tests.conftest import Clock, Opener
+from tests.contract.conftest import wait
+from tests.store import older
 
 ADD = "op.add_column('organizations', sa.Column('motto', sa.String(), nullable=True))"
 # Makes the table again, as SQLite must: with foreign keys on, dropping the old one would take every member with it.
@@ -30,6 +34,7 @@ REMAKE = """
 """
 FAIL = f"{ADD}\n    op.execute('UPDATE organizations SET motto = 1')\n    op.execute('SELECT nonsense FROM nowhere')"
 ORPHAN = "op.execute(\"UPDATE members SET org_id = 'nobody'\")"
+TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
 NAMES = "SELECT organizations.name, email FROM organizations JOIN members ON org_id = organizations.id"
 Newer = Callable[[str], None]
 
@@ -41,11 +46,11 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Newer:
     def make(body: str) -> None:
         scripts = tmp_path / "migrations"
         shutil.copytree(schema.SCRIPTS, scripts)
-        header = 'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "0002"\ndown_revision = "0001"\n'
-        (scripts / "versions" / "0002_next.py").write_text(f"{header}\n\ndef upgrade():\n    {body}\n")
+        header = 'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "0003"\ndown_revision = "0002"\n'
+        (scripts / "versions" / "0003_next.py").write_text(f"{header}\n\ndef upgrade():\n    {body}\n")
         monkeypatch.setattr(schema, "SCRIPTS", scripts)
-        monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
-        monkeypatch.setattr(schema, "HEAD", "0002")
+        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0003"))
+        monkeypatch.setattr(schema, "HEAD", "0003")
 
     return make
 
@@ -85,11 +90,12 @@ def test_an_older_one_is_upgraded_after_a_backup(acme: SqliteDatabase, clock: Cl
     backup = schema.ensure(acme, clock.ambient())
     assert backup is not None
     assert [backup] == backups(acme)
-    assert backup.name == "acme.db.0001.20261123T120000Z.backup"
-    for path, revision in ((acme.path, "0002"), (backup, "0001")):
+    assert backup.name == "acme.db.0002.20261123T120000Z.backup"
+    for path, revision in ((acme.path, "0003"), (backup, "0002")):
         assert look(path, "SELECT version_num FROM alembic_version") == [(revision,)]
         assert look(path, "PRAGMA integrity_check") == [("ok",)]
         assert look(path, NAMES) == before
+        assert look(path, TRIGGERS) == [("audit_is_not_changed",), ("audit_is_not_deleted",)]
     assert look(acme.path, "SELECT motto FROM organizations") == [(None,)]
     assert schema.ensure(acme, clock.ambient()) is None
 
@@ -103,7 +109,7 @@ def test_an_upgrade_that_fails_leaves_the_old_schema(
     with pytest.raises(StoreRefused):
         schema.ensure(acme, clock.ambient())
     assert (look(acme.path, "SELECT * FROM sqlite_master"), look(acme.path, "SELECT * FROM members")) == before
-    assert look(acme.path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert look(acme.path, "SELECT version_num FROM alembic_version") == [("0002",)]
 
 
 def test_of_two_that_upgrade_at_once_the_second_finds_it_done(
@@ -120,13 +126,84 @@ def test_of_two_that_upgrade_at_once_the_second_finds_it_done(
     assert backup.read_bytes() == kept
 
 
+# From the first schema.
+
+
+@pytest.fixture
+def first(acme: SqliteDatabase, clock: Clock) -> SqliteDatabase:
+    """An organization of the first schema where Acme was, without keys."""
+    acme.path.unlink()
+    shutil.rmtree(beside(acme.path).parent)
+    older.organization(acme.path, clock)
+    return acme
+
+
+def contents(path: Path, like: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All rows, in the columns that *like* has."""
+    tables = [str(name) for (name,) in look(like, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+    found = {}
+    for table in tables:
+        columns = ", ".join(str(column[1]) for column in look(like, f"PRAGMA table_info({table})"))
+        found[table] = sorted(look(path, f"SELECT {columns} FROM {table}"), key=repr)
+    return found
+
+
+def test_from_the_first_schema_everything_comes_along(first: SqliteDatabase, opener: Opener) -> None:
+    before = contents(first.path, first.path)
+    store = opener(older.TYPED).store
+    (backup,) = backups(first)
+    assert backup.name == "acme.db.0001.20261123T120000Z.backup"
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert contents(backup, backup) == before
+    after = contents(first.path, backup)
+    assert (before.pop("alembic_version"), after.pop("alembic_version")) == ([("0001",)], [("0002",)])
+    assert after == before
+    assert len(before["audit"]) == len(older.NAMES) + 1
+    assert beside(first.path).stat().st_mode & 0o777 == 0o600
+    found = wait(store.audit.verify())
+    assert (found.sound, found.rows) == (True, len(before["audit"]))
+    assert look(first.path, TRIGGERS) == [("audit_is_not_changed",), ("audit_is_not_deleted",)]
+    page = wait(store.team.show())
+    (invited,) = [member for member in page.members if member.email == older.INVITED]
+    assert (page.active, page.you) == (2, "mem_2")
+    assert (invited.sends, invited.delivery, invited.expired) == (1, Delivery.UNSENT, False)
+
+
+def test_an_older_invitation_still_lets_in(first: SqliteDatabase, opener: Opener) -> None:
+    store = opener().store
+    assert wait(store.team.join(older.CODE, "Linus")).email == older.INVITED
+    assert wait(store.audit.verify()).sound
+
+
+def test_an_older_invitation_goes_with_who_sent_it(first: SqliteDatabase, opener: Opener) -> None:
+    store = opener().store
+    assert wait(store.team.remove("mem_2")).cancelled == 1
+    with pytest.raises(NotFound):
+        wait(store.team.join(older.CODE, "Linus"))
+
+
+def test_where_provider_keys_were_sealed_their_master_key_is_asked_for(
+    first: SqliteDatabase, clock: Clock, opener: Opener
+) -> None:
+    first.path.unlink()
+    older.organization(first.path, clock, sealed=True)
+    before = contents(first.path, first.path)
+    with pytest.raises(StoreRefused, match=r"There is no master key at .*acme\.db\.keys/master\.key; restore it"):
+        opener()
+    assert contents(first.path, first.path) == before
+    assert not beside(first.path).exists()
+    keys = MasterKeys.open(beside(first.path), random=clock.ambient().random, create=True)
+    assert wait(opener().store.audit.verify()).sound
+    assert first.keys.open(clock.ambient().random).kids == keys.kids
+
+
 def test_a_newer_one_is_refused_and_not_touched(acme: SqliteDatabase, clock: Clock) -> None:
     acme.close()
     with closing(sqlite3.connect(acme.path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0999'")
         connection.commit()
     before = acme.path.read_bytes()
-    with pytest.raises(StoreRefused, match="has schema 0999, newer than this program's 0001: upgrade orgtui"):
+    with pytest.raises(StoreRefused, match="has schema 0999, newer than this program's 0002: upgrade orgtui"):
         open_sql_store(acme, None, clock.ambient())
     acme.close()
     assert acme.path.read_bytes() == before

@@ -55,11 +55,17 @@ def test_only_its_owner_can_read_the_file_its_log_and_a_folder_made_for_it(tmp_p
         database = SqliteDatabase(path)
         found(database, Founding(name="Acme", owner=OWNER), clock.ambient())
         with database.writing():
-            modes = {file.name: mode(file) for file in path.parent.iterdir()}
+            modes = {str(file.relative_to(path.parent)): mode(file) for file in path.parent.rglob("*")}
         database.backup(tmp_path / "copy.db")
     finally:
         os.umask(old)
-    assert modes == {"acme.db": 0o600, "acme.db-wal": 0o600, "acme.db-shm": 0o600}
+    assert modes == {
+        "acme.db": 0o600,
+        "acme.db-wal": 0o600,
+        "acme.db-shm": 0o600,
+        "acme.db.keys": 0o700,
+        "acme.db.keys/master.key": 0o600,
+    }
     assert mode(path.parent) == 0o700
     assert mode(tmp_path / "copy.db") == 0o600
     database.close()

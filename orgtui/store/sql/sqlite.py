@@ -95,9 +95,10 @@ class SqliteDatabase:
         """As `writing`, for changes of the schema.
 
         SQLite changes a table by dropping and making it again; with foreign keys on, that would delete every row which
-        hangs from it. They are off here, and what they say is checked before the commit.
+        hangs from it. They are off here, and what they say is checked before the commit. Without legacy_alter_table a
+        trigger that names the dropped table would keep the new one from taking its name.
         """
-        engine = self._make_engine(foreign_keys=False)
+        engine = self._make_engine(migrating=True)
         try:
             with self._session(engine) as session:
                 yield session
@@ -130,7 +131,7 @@ class SqliteDatabase:
                 self._engine.dispose()
                 self._engine = None
 
-    def _connect(self, *, immutable: bool = False, foreign_keys: bool = True) -> sqlite3.Connection:
+    def _connect(self, *, immutable: bool = False, migrating: bool = False) -> sqlite3.Connection:
         path = str(self.path.absolute())
         for special in "%?#":
             path = path.replace(special, f"%{ord(special):02x}")
@@ -140,7 +141,8 @@ class SqliteDatabase:
             uri, uri=True, timeout=self._patience, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute(f"PRAGMA foreign_keys={int(foreign_keys)}")
+            connection.execute(f"PRAGMA foreign_keys={int(not migrating)}")
+            connection.execute(f"PRAGMA legacy_alter_table={int(migrating)}")
             connection.execute("PRAGMA synchronous=FULL")
             # Opens the log, which is where a read-only place shows.
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
@@ -189,12 +191,12 @@ class SqliteDatabase:
                 self._engine = self._make_engine()
             return self._engine
 
-    def _make_engine(self, *, foreign_keys: bool = True) -> Engine:
+    def _make_engine(self, *, migrating: bool = False) -> Engine:
         from sqlalchemy import create_engine, event
         from sqlalchemy.pool import QueuePool
 
         def connect() -> sqlite3.Connection:
-            return self._connect(foreign_keys=foreign_keys)
+            return self._connect(migrating=migrating)
 
         engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
 
