@@ -50,18 +50,20 @@ def launch(arguments: argparse.Namespace) -> int:
 
 
 def _own(settings: Settings) -> tuple[Callable[[], Connection], Ambient, Callable[[], None]]:
-    from orgtui.composition import database
+    from orgtui.composition import database, mailer
 
     # A look at the file now: what is plainly not there needs no screens to say so.
     database(settings).check()
+    # And at the mail settings, which is cheap where there are none.
+    post = mailer(settings)
     ambient = system_ambient()
 
     def connect() -> Connection:
-        from orgtui.app import Connection
+        from orgtui.app import Connection, Outbox
         from orgtui.composition import open_store
 
         opened = open_store(settings, ambient)
-        return Connection(opened.store, opened.close)
+        return Connection(opened.store, opened.close, Outbox(post, settings.public_url))
 
     return connect, ambient, lambda: None
 
