@@ -1,0 +1,1 @@
+"""Payments: what a provider must do, and the providers that do it."""
