@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -96,6 +97,17 @@ def database(tmp_path: Path) -> SqliteDatabase:
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where organizations lie ready to be copied: migrations cost more than most tests."""
     return tmp_path_factory.mktemp("templates")
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory where there is one: what is committed there is not waited for."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=shared) as directory:
+        yield Path(directory)
 
 
 def copy_of_acme(templates: Path, to: Path, clock: Clock, timezone: str = "UTC") -> None:

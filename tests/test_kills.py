@@ -10,9 +10,7 @@ import random
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +24,7 @@ from orgtui.domain.ambient import system_ambient
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.usage import UsageBatch
+from orgtui.store.sql import chain
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import open_sql_store
 from tests import rollups
@@ -126,9 +125,12 @@ def check(path: Path, said: list[str]) -> None:
     for line in said:
         if line.startswith("batch "):
             assert {call.id for call in batch(int(line.removeprefix("batch "))).calls} <= stored
-    # One audit row for each revision: neither without the other.
-    ((revision, rows),) = look(path, "SELECT revision, (SELECT count(*) FROM audit) FROM organizations")
-    assert revision == rows - 1
+    # One audit row for each revision, neither without the other, and each chained to the one before.
+    database = SqliteDatabase(path)
+    with database.reading() as rows:
+        organization = rows.value("SELECT id FROM organizations")
+        assert chain.verify(rows, database.keys.open(os.urandom).chain(), organization, None).problem is None
+    database.close()
 
 
 def figures(path: Path) -> list[list[tuple[Any, ...]]]:
@@ -163,17 +165,6 @@ def kill_often(kills: int, batches: int, directory: Path, templates: Path, clock
     check(path, [])
     assert figures(path) == expected
     return killed
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory where there is one: waiting for a disk proves nothing against kill -9."""
-    shared = Path("/dev/shm")
-    if not os.access(shared, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=shared) as directory:
-        yield Path(directory)
 
 
 def test_a_few_kills_lose_nothing(memory: Path, templates: Path, clock: Clock) -> None:

@@ -27,12 +27,12 @@ def wait(answer: Coroutine[Any, Any, T]) -> T:
 
 
 @pytest.fixture(params=list(BACKENDS))
-def founded(request: pytest.FixtureRequest, tmp_path: Path, templates: Path, clock: Clock) -> Iterator[Founder]:
+def founded(request: pytest.FixtureRequest, memory: Path, templates: Path, clock: Clock) -> Iterator[Founder]:
     """Makes organizations, in UTC unless another timezone is named."""
     made: list[Backend] = []
 
     def make(timezone: str = "UTC") -> Backend:
-        directory = tmp_path / str(len(made))
+        directory = memory / str(len(made))
         directory.mkdir()
         made.append(BACKENDS[request.param](directory, templates, clock, timezone))
         return made[-1]

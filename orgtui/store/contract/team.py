@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -75,7 +75,7 @@ class Invitation:
     """An invitation just made; `code` is shown this once and stored only as a hash."""
 
     member: Member
-    code: str
+    code: str = field(repr=False)
     expires: datetime
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
     from orgtui.store.sql.tables import AuditRow
 
 _COLUMNS = "org_id, seq, at, actor, role, operation, subject, before, after"
+_SEQ, _MAC = re.compile("[0-9]{1,18}"), re.compile("[0-9a-f]{64}")
 _ALL = f"SELECT {_COLUMNS}, mac FROM audit WHERE org_id = :org ORDER BY seq"  # noqa: S608 (our own names)
 
 
 def link(key: hmac.HMAC, previous: str, row: Sequence[Any]) -> str:
     """The MAC of a row, its columns in the order of the table, after the row with the MAC *previous*."""
     mac = key.copy()
-    mac.update(json.dumps([previous, *row], separators=(",", ":"), default=repr).encode())
+    mac.update(json.dumps([previous, *row], separators=(",", ":"), default=_foreign).encode())
     return mac.hexdigest()
+
+
+def _foreign(value: Any) -> list[str]:
+    """What no row of ours holds, such as bytes, in a form that no text has."""
+    return [repr(value)]
 
 
 def next_row(
@@ -71,7 +78,7 @@ def seal(rows: Rows, key: hmac.HMAC) -> None:
 
 def verify(rows: Rows, key: hmac.HMAC, organization: str, head: str | None) -> Verification:
     """Whether the rows are the ones that were written; *head* is `SEQ:MAC` of a moment they must continue from."""
-    kept = _parsed(head) if head else None
+    kept = None if head is None else _parsed(head)
     count, previous = 0, ""
     for seq, mac, expected in _walk(rows, key, organization):
         if seq != count + 1 or mac != expected:
@@ -87,7 +94,7 @@ def verify(rows: Rows, key: hmac.HMAC, organization: str, head: str | None) -> V
             kept = None
     revision = rows.value("SELECT revision FROM organizations WHERE id = :org", org=organization)
     # Each change moves the revision by one and leaves one row; the first row is the founding.
-    if kept or count != revision + 1:
+    if kept or not count or revision != count - 1:
         return Verification(False, count, _head(count, previous), f"Rows after {count} were cut off.")
     return Verification(True, count, _head(count, previous), None)
 
@@ -105,6 +112,6 @@ def _head(seq: int, mac: str) -> str:
 
 def _parsed(head: str) -> tuple[int, str]:
     seq, _, mac = head.strip().partition(":")
-    if not seq.isascii() or not seq.isdigit() or len(mac) != 64:
+    if not _SEQ.fullmatch(seq) or not _MAC.fullmatch(mac):
         raise Invalid("A head is SEQ:MAC, as `orgtui audit verify` prints it.", field="head")
     return int(seq), mac

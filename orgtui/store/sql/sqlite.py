@@ -242,6 +242,8 @@ class SqliteDatabase:
             return StoreRefused(f"{self.path} cannot be used: its disk is full or failing. Nothing was changed.")
         if code.startswith("SQLITE_READONLY"):
             return StoreRefused(f"{self.path} {_READ_ONLY}")
+        if "decode to UTF-8" in str(error):
+            return StoreRefused(f"{self.path} holds text of another program, which is not UTF-8; restore a backup.")
         if code == "SQLITE_CANTOPEN":
             return StoreRefused(f"{self.path} {self._why_closed()}")
         return StoreRefused(f"{self.path}: {error}.")

@@ -6,7 +6,7 @@ import json
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from orgtui.domain.errors import Invalid
+from orgtui.domain.errors import Invalid, StoreRefused
 from orgtui.domain.months import instant, micros, zone_or_utc
 from orgtui.store.contract.audit import LONGEST_PAGE, PAGE, AuditEntry, AuditPage, Verification
 from orgtui.store.sql import chain
@@ -35,19 +35,21 @@ def entries(
         _ENTRIES,
         org=tx.organization,
         since=_midnight(since, timezone) if since else _ALWAYS[0],
-        until=_midnight(until + timedelta(days=1), timezone) if until else _ALWAYS[1],
+        until=_midnight(until + timedelta(days=1), timezone) if until and until < date.max else _ALWAYS[1],
     )
     # Not in SQL: each database has its own idea of capitals.
     words = text.casefold().split()
-    matching = [row for row in found if _matches(row, words)] if words else found
-    left = [row for row in matching if before is None or row[0] < before]
-    page = left[:limit]
-    more = page[-1][0] if len(left) > limit else None
-    return AuditPage([_entry(*row) for row in page], len(matching), more, timezone)
+    try:
+        matching = [row for row in found if _matches(row, words)] if words else found
+        left = [row for row in matching if before is None or row[0] < before]
+        page = [_entry(*row) for row in left[:limit]]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise StoreRefused("The audit log is not as it was written; see: orgtui audit verify") from error
+    return AuditPage(page, len(matching), page[-1].seq if len(left) > limit else None, timezone)
 
 
 def _matches(row: tuple[Any, ...], words: list[str]) -> bool:
-    told = " ".join(row[2:]).casefold()
+    told = " ".join(row[2:]).replace('\\"', '"').replace("\\\\", "\\").casefold()
     return all(word in told for word in words)
 
 
