@@ -195,12 +195,16 @@ class FilterTable(Vertical):
         ]
         words = "" if self._seeks else self.needle.casefold()
         found = [row for row in self.rows if self._matches(row, words.split())]
-        sort_by = self.sort_by if self.sort_by in self._there else self._there[0]
+        sort_by = self._sorted_by
         column = self._columns[sort_by]
         found.sort(key=lambda row: row.order[sort_by], reverse=(column.figures or column.highest_first) != self.turned)
         self._shown = found
         self._fill_table(found, selected)
         self._say(words, column)
+
+    @property
+    def _sorted_by(self) -> int:
+        return self.sort_by if self.sort_by in self._there else self._there[0]
 
     def _matches(self, row: Row, words: Sequence[str]) -> bool:
         return all(any(word in plain(cell).casefold() for cell in row.cells) for word in words)
@@ -319,7 +323,7 @@ class FilterTable(Vertical):
         """By the next column."""
         self.turned = False
         there = [index for index in self._there if self._columns[index].title]
-        later = [index for index in there if index > self.sort_by]
+        later = [index for index in there if index > self._sorted_by]
         self.sort_by = (later or there)[0]
 
     def action_turn(self) -> None:

@@ -160,6 +160,9 @@ class InviteDialog(Dialog[list["Sent"]]):
         button = self.query_one("#invite", Button)
         button.disabled = not good or self._busy
         button.label = "Invite Member" if good < 2 else f"Invite {some(good, 'Member')}"
+        # A label that grows does not ask for room by itself.
+        button.refresh(layout=True)
+        self.query_one("#cancel", Button).label = "Close" if self._sent else "Cancel"
 
     def action_cancel(self) -> None:
         """Leave, with what was sent."""
