@@ -28,7 +28,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.provisional import domains
 
@@ -553,7 +553,11 @@ def anyones() -> Iterator[Server]:
         yield server
 
 
+@settings(deadline=None)
 @given(organization=NAMES, inviter=NAMES)
+@example(organization="=?utf-8?q?=0D=0ABcc:_evil=40x.example?=", inviter="Ada")
+@example(organization="Acme\r\nBcc: evil@x.example", inviter="Ada\r\nBcc: evil@x.example")
+@example(organization="x" * 90, inviter="Ada")
 def test_a_hostile_name_is_a_name_and_nothing_else(anyones: Server, organization: str, inviter: str) -> None:
     anyones.inbox.taken.clear()
     anyones.mailer().send(invitation(organization=organization, inviter=inviter))
@@ -569,6 +573,9 @@ def test_a_hostile_name_is_a_name_and_nothing_else(anyones: Server, organization
     assert got.text.split("\n")[0] == f"{shown[0]} invites you to join {shown[1]} as an admin."
     assert got.page.names == shown
     assert got.page.title == f"Invitation to join {shown[1]}"
+    if shown[1].isascii() and "=?" not in shown[1]:
+        # What every filter and every terminal reads.
+        assert b"=?" not in got.raw.split(b"\r\n\r\n")[0]
     assert got.page.links == [LINK]
     assert got.page.attributes == {"lang", "charset", "name", "content", "style", "href"}
     for line in [*got.text.split("\n"), *got.page.lines]:
@@ -581,6 +588,7 @@ def shortened(name: str) -> str:
     return name if len(name) <= 100 else f"{name[:99]}…"
 
 
+@settings(deadline=None)
 @given(prefix=PIECES, suffix=PIECES)
 @pytest.mark.parametrize("field", ["to", "sender"])
 def test_an_address_is_one_address_or_refused(anyones: Server, field: str, prefix: str, suffix: str) -> None:
@@ -625,6 +633,7 @@ def test_what_is_no_plain_address_is_refused(field: str, address: str) -> None:
     assert not DANGEROUS.search(caught.value.message)
 
 
+@settings(deadline=None)
 @given(
     local=st.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,32}(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,31})?", fullmatch=True),
     domain=domains(),
@@ -656,6 +665,7 @@ def test_a_domain_beyond_ascii_goes_in_its_ascii_form_to_any_server() -> None:
 
 def test_a_name_beyond_ascii_in_an_address_goes_where_the_server_takes_it_and_is_refused_elsewhere() -> None:
     message = invitation(to="jürgen@acme.example")
+    assert "\r\nTo: jürgen@acme.example\r\n" in message.as_bytes().decode()
     with serving(enable_SMTPUTF8=True) as server:
         server.mailer().send(message)
     (envelope,) = server.inbox.taken
@@ -716,6 +726,12 @@ def test_a_wrong_password_is_a_login_refused(tls: ssl.SSLContext, excluded: list
     assert not server.inbox.taken
     # One attempt: another might lock the account.
     assert sum(line.startswith("AUTH") for line in server.lines(encrypted=True)) == 1
+
+
+def test_a_hostile_user_name_is_shown_cleaned() -> None:
+    with serving(authenticator=check, auth_require_tls=False) as server:
+        said = refused(server.mailer(username="ada\x1b[2J\u202e", password=Secret(PASSWORD)))
+    assert "refused the login of ada\ufffd[2J\ufffd: 535 " in said
 
 
 @pytest.mark.usefixtures("trusted")
@@ -1009,10 +1025,10 @@ def test_settings_make_a_mailer_that_delivers(tls: ssl.SSLContext, tmp_path: Pat
             f'smtp_url = "smtp://ada%40acme.example@localhost:{server.port}"\nsmtp_password_file = "{secret}"\n'
             'public_url = "https://orgtui.acme.example/"\n'
         )
-        settings = load(environ={}, config=config)
-        mailer = composition.mailer(settings)
+        found = load(environ={}, config=config)
+        mailer = composition.mailer(found)
         assert mailer is not None
-        link = join_link(settings.public_url, CODE)
+        link = join_link(found.public_url, CODE)
         mailer.send(invitation(sender=mailer.sender, link=link))
         url = f"smtp://{ADA}:p%C3%A4sswort-c4n4ry%2F7@127.0.0.1:{server.port}"
         by_environment = composition.mailer(load(environ={"ORGTUI_SMTP_URL": url}, config=tmp_path / "none"))
@@ -1021,7 +1037,7 @@ def test_settings_make_a_mailer_that_delivers(tls: ssl.SSLContext, tmp_path: Pat
     first, _ = server.inbox.taken
     assert first.mail_from == ADA
     assert LINK in read(first).text
-    for said in (repr(settings), repr(mailer), str(settings), str(mailer)):
+    for said in (repr(found), repr(mailer), str(found), str(mailer)):
         assert PASSWORD not in said
 
 

@@ -329,11 +329,12 @@ def test_a_password_file_for_nobody_in_the_config_file_is_refused(config: Path) 
 
 def test_mail_needs_a_sender(config: Path) -> None:
     url = {"ORGTUI_SMTP_URL": "smtp://ada:hunter2@mail.acme.example"}
-    with pytest.raises(Invalid) as refused:
-        load(environ=url, config=config)
-    assert refused.value.message == (
-        "Mail needs a sender: set ORGTUI_SMTP_FROM, or smtp_from in the config file, to an e-mail address."
-    )
+    for without in (url, {"ORGTUI_SMTP_URL": "smtp://mail.acme.example"}):
+        with pytest.raises(Invalid) as refused:
+            load(environ=without, config=config)
+        assert refused.value.message == (
+            "Mail needs a sender: set ORGTUI_SMTP_FROM, or smtp_from in the config file, to an e-mail address."
+        )
     for sender in ("ada", "Ada <ada@acme.example>", "a@b.example,c@d.example", "a@b@c", "a@b\x1b", "a@\u202eb", "a @b"):
         with pytest.raises(Invalid, match=r"^ORGTUI_SMTP_FROM is not one e-mail address, like orgtui@acme\.example\.$"):
             load(environ=url | {"ORGTUI_SMTP_FROM": sender}, config=config)
