@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def database(settings: Settings) -> SqliteDatabase:
     """The database the settings name; nothing is opened yet."""
-    return SqliteDatabase(settings.path)
+    return SqliteDatabase(settings.path, keys=settings.master_key)
 
 
 def open_store(settings: Settings, ambient: Ambient) -> SqlStore:
@@ -25,11 +25,11 @@ def open_store(settings: Settings, ambient: Ambient) -> SqlStore:
 
 def mailer(settings: Settings) -> Mailer | None:
     """What sends mail, None where no server is set; raises Invalid for a password file that is not private."""
+    if (smtp := settings.smtp) is None:
+        return None
     from orgtui.mail import Mailer, password_in
     from orgtui.vault import Secret
 
-    if (smtp := settings.smtp) is None:
-        return None
     password = None if smtp.password is None else Secret(smtp.password)
     return Mailer(
         host=smtp.host,

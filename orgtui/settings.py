@@ -46,7 +46,10 @@ class Smtp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a run is told. `keys` maps binding ids to keys, as Textual's keymap writes them."""
+    """What a run is told. `keys` maps binding ids to keys, as Textual's keymap writes them.
+
+    `master_key` is the file of the master keys, None for the one beside the database.
+    """
 
     store: str
     actor: str | None = None
@@ -55,6 +58,7 @@ class Settings:
     refresh_seconds: float = 5.0
     smtp: Smtp | None = None
     public_url: str | None = None
+    master_key: Path | None = None
 
     @property
     def path(self) -> Path:
@@ -65,10 +69,7 @@ class Settings:
             # Not the whole URL: others than SQLite's carry a password.
             said = f"{scheme}://…" if found else scheme
             raise Invalid(f"“{said}” is not a store this version opens; write sqlite:///PATH.", field="store")
-        try:
-            return Path(path).expanduser()
-        except RuntimeError as error:
-            raise Invalid(f"“{path}” names a home directory that does not exist.", field="store") from error
+        return _expanded(path, f"“{path}”", field="store")
 
 
 def config_path() -> Path:
@@ -107,6 +108,7 @@ def load(
         refresh_seconds=_seconds(file, path),
         smtp=_smtp(environ, file, path),
         public_url=_public_url(_given("public_url", environ, file, path)),
+        master_key=_master_key(environ.get("ORGTUI_MASTER_KEY_FILE")),
     )
 
 
@@ -247,10 +249,18 @@ def _password_file(secret: _Given, url: _Given, username: str | None) -> Path | 
             f"{url.name} has a user but no password; put it in a private file, named in ORGTUI_SMTP_PASSWORD_FILE "
             "(smtp_password_file in the config file)."
         )
+    return _expanded(secret.value, secret.name)
+
+
+def _master_key(path: str | None) -> Path | None:
+    return _expanded(path, "ORGTUI_MASTER_KEY_FILE") if path else None
+
+
+def _expanded(path: str, name: str, *, field: str | None = None) -> Path:
     try:
-        return Path(secret.value).expanduser()
+        return Path(path).expanduser()
     except RuntimeError as error:
-        raise Invalid(f"{secret.name} names a home directory that does not exist.") from error
+        raise Invalid(f"{name} names a home directory that does not exist.", field=field) from error
 
 
 def _public_url(given: _Given) -> str | None:

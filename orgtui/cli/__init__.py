@@ -16,7 +16,12 @@ from orgtui.domain.errors import Invalid, OrgtuiError
 
 INTERRUPTED = 130
 DESCRIPTION = "The settings of an organization on an AI-workflow platform. Without a command: the screens."
-SECTIONS = {"general": "the organization's identity", "usage": "runs, tokens and cost, month by month"}
+SECTIONS = {
+    "general": "the organization's identity",
+    "team": "members and invitations",
+    "usage": "runs, tokens and cost, month by month",
+    "audit": "who changed what, and the proof that nobody changed that",
+}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,10 +1,11 @@
-"""Commands of the whole: init, demo."""
+"""Commands of the whole: init, demo, join, backup."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from datetime import date
+from pathlib import Path
 
 from orgtui.domain.errors import Invalid
 
@@ -24,7 +25,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     init.set_defaults(run=_init)
 
     demo = commands.add_parser("demo", help="open a seeded organization; nothing you do there is kept")
-    demo.add_argument("--today", type=_day, default=DEMO_TODAY, metavar="DATE", help=f"its day ({DEMO_TODAY})")
+    demo.add_argument("--today", type=day, default=DEMO_TODAY, metavar="DATE", help=f"its day ({DEMO_TODAY})")
     demo.add_argument("--seed", type=int, default=1, metavar="N", help="another seed, another organization (1)")
     demo.add_argument("--section", choices=SECTIONS, default="general", help="the section to open first")
     demo.add_argument("--slow", type=_seconds, default=0.0, metavar="SECONDS", help="answer that much later")
@@ -37,15 +38,30 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     demo.set_defaults(demo=True)
 
+    unseen = "Others on this machine can see a command line, but not what --stdin reads."
+    join = commands.add_parser("join", help="accept an invitation", description=f"Accept an invitation. {unseen}")
+    which = join.add_mutually_exclusive_group(required=True)
+    which.add_argument("code", nargs="?", metavar="CODE", help="the invitation's code; works for whoever has it")
+    which.add_argument("--stdin", action="store_true", help="read the code from standard input")
+    join.add_argument("--name", help="your name, as the members list shows it (asked for on a terminal)")
+    join.add_argument("--json", action="store_true", help="print one JSON value")
+    join.set_defaults(run=_join)
 
-def _day(text: str) -> date:
+    backup = commands.add_parser("backup", help="copy the organization to a file, while others may write")
+    backup.add_argument("file", type=Path, metavar="FILE", help="a new file; the master key is not in it")
+    backup.add_argument("--json", action="store_true", help="print one JSON value")
+    backup.set_defaults(run=_backup)
+
+
+def day(text: str) -> date:
+    """A day from 2000 to 2099, as an argument."""
     try:
-        day = date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"“{text}” is not a date; write YYYY-MM-DD") from None
-    if not 2000 <= day.year < 2100:
+    if not 2000 <= found.year < 2100:
         raise argparse.ArgumentTypeError(f"“{text}” is too far away; take a day from 2000 to 2099")
-    return day
+    return found
 
 
 def _seconds(text: str) -> float:
@@ -81,6 +97,37 @@ def _init(arguments: argparse.Namespace) -> int:
         store = f" --store {shlex.quote(arguments.store)}" if arguments.store else ""
         say(f"{arguments.name} is ready at {target.path}. Open it: orgtui{store}")
     return 0
+
+
+def _join(arguments: argparse.Namespace) -> None:
+    from orgtui.cli.team import join
+
+    join(arguments)
+
+
+def _backup(arguments: argparse.Namespace) -> None:
+    from orgtui.cli.output import ask, print_json, say, settings_of
+    from orgtui.composition import database
+    from orgtui.store.contract import Store
+    from orgtui.store.contract.general import Overview
+    from orgtui.store.sql.backup import back_up
+
+    source, to = database(settings_of(arguments)), arguments.file.absolute()
+
+    async def question(store: Store) -> Overview:
+        # A stranger is refused here, before anything is written.
+        return await store.general.overview()
+
+    overview = ask(arguments, question)
+    head = back_up(source, to, overview.organization_id)
+    if arguments.json:
+        size = to.stat().st_size
+        print_json({"file": str(to), "bytes": size, "audit_head": head, "master_key_file": str(source.keys.path)})
+        return
+    say(f"{overview.name} is copied to {to}.")
+    say(f"Its audit log ends with {head}.")
+    say(f"Not in it: the master key {source.keys.path}. Keep a copy of that somewhere else;")
+    say("without it no provider key can be read, and the audit log cannot be verified.")
 
 
 def checked_faults(names: list[str]) -> frozenset[str]:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from orgtui.cli.output import ask, jsonable, opened, print_json, say, table
+from orgtui.cli.output import ask, csv_columns, opened, print_json, say, table, write_csv
 from orgtui.domain import figures
 from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.domain.money import Cost
 from orgtui.domain.providers import display_name
-from orgtui.domain.text import clean, csv_cell
+from orgtui.domain.text import clean
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
 from orgtui.store.contract.usage import DayExecutions, DaySpending, ModelUsage, Recorded, UsageBatch, UsageMonth
 
 BATCH = 2_000
-_COSTS = ("cost", "credits", "estimated")
 _SHOWN = 20
 
 
@@ -137,21 +135,6 @@ def _cost(row: ModelUsage) -> str:
     return f"~{row.cost}" if row.estimated else str(row.cost)
 
 
-def _money(name: str, cost: dict[str, str] | None) -> dict[str, str | None]:
-    return {name: cost["amount"] if cost else None, f"{name}_currency": cost["currency"] if cost else None}
-
-
-def flat(rows: Iterable[Any]) -> list[dict[str, Any]]:
-    """Rows of a table for CSV: money becomes two columns."""
-    result = []
-    for row in jsonable(tuple(rows)):
-        cells: dict[str, Any] = {}
-        for name, value in row.items():
-            cells |= _money(name, value) if name in _COSTS else {name: value}
-        result.append(cells)
-    return result
-
-
 TABLES: dict[str, type[Any]] = {
     "daily_executions": DayExecutions,
     "daily_spending": DaySpending,
@@ -159,36 +142,12 @@ TABLES: dict[str, type[Any]] = {
 }
 
 
-def header(kind: type[Any]) -> list[str]:
-    """The columns that `flat` makes of rows of a *kind*."""
-    names = (field.name for field in fields(kind))
-    return [cell for name in names for cell in (_money(name, None) if name in _COSTS else (name,))]
-
-
-def write_csv(
-    rows: list[dict[str, Any]], out: TextIO, *, raw: bool = False, columns: Sequence[str] | None = None
-) -> None:
-    """The rows under their header; text that a spreadsheet would run gets an apostrophe unless *raw*."""
-    if not (columns := columns or list(rows[0] if rows else ())):
-        return
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value, raw) for name, value in row.items()})
-
-
-def _cell(value: Any, raw: bool) -> Any:
-    if not isinstance(value, str):
-        return value
-    return clean(value) if raw else csv_cell(clean(value))
-
-
 def _export(arguments: argparse.Namespace) -> None:
     rows = getattr(_month(arguments), arguments.table)
     if arguments.json:
         print_json(rows)
     else:
-        write_csv(flat(rows), sys.stdout, raw=arguments.raw, columns=header(TABLES[arguments.table]))
+        write_csv(rows, csv_columns(TABLES[arguments.table]), sys.stdout, raw=arguments.raw)
 
 
 @dataclass(slots=True)

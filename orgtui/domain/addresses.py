@@ -13,11 +13,15 @@ _APART = re.compile(r"[\s,;]+")
 
 def split_addresses(text: str) -> list[str]:
     """The addresses in a text: apart by spaces, commas, semicolons or lines, or as mail programs write them."""
-    if "<" in text:
-        found = [address for _, address in getaddresses([line.replace(";", ",") for line in text.splitlines()])]
-    else:
-        found = _APART.split(text)
-    return [address for address in found if address]
+    found = [text] if "<" not in text else text.splitlines()
+    return [address for part in found for address in _written(part) if address]
+
+
+def _written(text: str) -> list[str]:
+    """The addresses of a part; one that nobody can read is an address too, so that it is refused and not lost."""
+    if "<" not in text:
+        return _APART.split(text)
+    return [address for _, address in getaddresses([text.replace(";", ",")]) if address] or [text.strip()]
 
 
 def checked_email(address: str) -> str:

@@ -12,7 +12,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.widgets import Button, Input, Static
 
-from orgtui.cli.usage import flat, write_csv
 from orgtui.domain.text import clean
 from orgtui.screens.dialogs.dialog import Dialog
 
@@ -65,11 +64,11 @@ class ExportDialog(Dialog[str]):
 def _write(path: Path, rows: Sequence[Any]) -> None:
     import json
 
-    from orgtui.cli.output import jsonable
+    from orgtui.cli.output import csv_columns, jsonable, write_csv
 
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with open(descriptor, "w", encoding="utf-8", newline="") as out:  # noqa: PTH123 (a descriptor, not a path)
         if path.suffix == ".json":
             json.dump(jsonable(tuple(rows)), out, ensure_ascii=False, indent=2)
-        else:
-            write_csv(flat(rows), out)
+        elif rows:
+            write_csv(rows, csv_columns(type(rows[0])), out)
