@@ -22,8 +22,8 @@ from tests.conftest import Clock, copy_of_acme
 from tests.contract.conftest import wait
 from tests.store.races import Act, race, stores
 
-OWNERS, PEOPLE = 5, 10
-ACTS = {"demote": 40, "promote": 15, "transfer": 15, "remove": 15, "leave": 15}
+OWNERS, PEOPLE = 3, 10
+ACTS = {"demote": 55, "promote": 15, "transfer": 15, "remove": 5, "leave": 10}
 # What somebody may be told who is late; above all not that the file is busy.
 TOLD = {"done", "last_owner", "forbidden", "not_found", "invalid"}
 
