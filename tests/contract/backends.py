@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +31,7 @@ class Backend(Protocol):
         """Plain SQL, past every operation."""
 
     def close(self) -> None:
-        """Let go of everything that was opened."""
+        """Close everything that was opened, and take the organization away."""
 
 
 class Sqlite:
@@ -54,6 +55,7 @@ class Sqlite:
         self._behind.close()
         for opened in self._opened:
             opened.close()
+        shutil.rmtree(self._path.parent, ignore_errors=True)
 
 
 BACKENDS: dict[str, Callable[[Path, Path, Clock, str], Backend]] = {"sqlite": Sqlite}
