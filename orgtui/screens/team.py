@@ -122,9 +122,9 @@ class TeamScreen(SectionScreen["TeamPage"]):
         room = self.size.height - 4 - self._above()
         needed = self.page.total + 4
         told = roles.get_content_height(None, None, body.size.width - 4) + 3
-        roles.display = self.has_class("-tall") and needed + told + 2 <= room
-        detail.styles.height = 2 if self.has_class("-small") else 1
-        taken = (told if roles.display else 0) + 2
+        roles.display = self.has_class("-tall") and needed + told + 3 <= room
+        detail.styles.height = 1 if self.has_class("-wide") else 2
+        taken = (told if roles.display else 0) + 3
         table.styles.height = max(LEAST_ROWS, min(needed, room - taken))
 
     def _above(self) -> int:

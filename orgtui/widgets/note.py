@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from textual import events
 from textual.binding import Binding
@@ -40,10 +41,15 @@ class Note(Canvas, can_focus=True):
         """Show or hide."""
         self.display, self.can_focus = trouble is not None, bool(trouble and trouble.retry)
         self.redraw()
+        self.refresh(layout=True)
 
     def watch_has_focus(self, _focused: bool) -> None:
         """The word says that enter is for it."""
         self.redraw()
+
+    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
+        """As many lines as it takes."""
+        return len(self.lines(max(width, 20), 100, Ink.of(self.app)))
 
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
         """Title, reason, what next."""

@@ -11,7 +11,7 @@ import pytest
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.conftest import OWNER, Clock
-from tests.screens.harness import SMALL, USUAL, WIDE, Drive, edit_name, make_app, press, sees, settled
+from tests.screens.harness import SMALL, USUAL, WIDE, Drive, edit_name, make_app, press, sees, settled, typed
 
 Compare = Callable[..., bool]
 Before = Callable[[Drive], Awaitable[None]]
@@ -33,8 +33,8 @@ def after(*keys: str) -> Before:
 @pytest.mark.parametrize("theme", ["dark", "light", "ansi"])
 @pytest.mark.parametrize(
     ("section", "keys"),
-    [("general", ()), ("usage", ("left",)), ("usage", ("tab", "left"))],
-    ids=["general", "runs", "costs"],
+    [("general", ()), ("team", ("enter", "j", "j")), ("usage", ("left",)), ("usage", ("tab", "left"))],
+    ids=["general", "team", "runs", "costs"],
 )
 def test_section(
     snap_compare: Compare, demo_database: SqliteDatabase, section: str, keys: tuple[str, ...], theme: str, size: Any
@@ -43,7 +43,43 @@ def test_section(
     assert snap_compare(app, terminal_size=size, run_before=after(*keys))
 
 
-@pytest.mark.parametrize("section", ["general", "usage"])
+MIXED = "kim@partner.example, priya.n@acme.example, foo@bar, lee@partner.example, ADA@acme.example"
+
+
+def pasted(text: str, *keys: str) -> Before:
+    """The screen once these keys were pressed and the text was pasted."""
+
+    async def run(pilot: Drive) -> None:
+        await settled(pilot)
+        await press(pilot, *keys)
+        await typed(pilot, text)
+        await settled(pilot)
+
+    return run
+
+
+@sizes
+@pytest.mark.parametrize("actor", [OWNER, "jonas.weber@acme.example"], ids=["owner", "admin"])
+@pytest.mark.parametrize(
+    "before",
+    [after("enter", "G"), after("enter", "j", "m"), pasted(MIXED, "n"), after("enter", "j", "j", "m", "j", "enter")],
+    ids=["list", "menu", "invite", "transfer"],
+)
+def test_team(snap_compare: Compare, demo_database: SqliteDatabase, before: Before, actor: str, size: Any) -> None:
+    assert snap_compare(make_app(demo_database, "team", actor=actor), terminal_size=size, run_before=before)
+
+
+@sizes
+def test_audit(snap_compare: Compare, demo_database: SqliteDatabase, size: Any) -> None:
+    assert snap_compare(make_app(demo_database, "audit"), terminal_size=size, run_before=after("enter", "j"))
+
+
+def test_alone(snap_compare: Compare, acme: SqliteDatabase, clock: Clock) -> None:
+    app = make_app(acme, "team", ambient=clock.ambient())
+    assert snap_compare(app, terminal_size=WIDE, run_before=after())
+
+
+@pytest.mark.parametrize("section", ["general", "team", "usage"])
 def test_loading(snap_compare: Compare, demo_database: SqliteDatabase, section: str) -> None:
     async def wait(pilot: Drive) -> None:
         await sees(pilot, "Loading")
@@ -52,7 +88,7 @@ def test_loading(snap_compare: Compare, demo_database: SqliteDatabase, section: 
 
 
 @pytest.mark.parametrize("kind", ["failed", "forbidden"])
-@pytest.mark.parametrize("operation", ["general.show", "usage.month"])
+@pytest.mark.parametrize("operation", ["general.show", "team.show", "usage.month"])
 def test_trouble(snap_compare: Compare, demo_database: SqliteDatabase, operation: str, kind: str) -> None:
     fault = operation if kind == "failed" else f"{operation}:forbidden"
     app = make_app(demo_database, operation.partition(".")[0], fail={fault})

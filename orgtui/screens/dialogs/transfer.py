@@ -28,7 +28,7 @@ class TransferDialog(TypedDialog):
         """Both roles as they will be."""
         ink = Ink.of(self.app)
         rows = (
-            (self._to.name, " OWNER ", ink.owner, "billing, danger zone, ownership"),
+            (self._to.name, " OWNER ", ink.owner, "billing, danger zone"),
             ("You", " ADMIN ", ink.chip, "no billing, no danger zone"),
         )
         room = max(len(name) for name, *_ in rows) + 2
