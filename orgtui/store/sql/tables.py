@@ -94,6 +94,27 @@ class Workspace(SQLModel, table=True):
     created_at: int = _instant()
     archived_at: int | None = _instant(nullable=True)
     version: int = 1
+    logo: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    icon: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    # Its runs and costs stay, and so does its name for them.
+    deleted_at: int | None = _instant(nullable=True)
+
+
+class WorkspaceMember(SQLModel, table=True):
+    """Somebody's role in one workspace; owners and admins of the organization need none."""
+
+    __tablename__ = "workspace_members"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "workspace_id"], ["workspaces.org_id", "workspaces.id"], ondelete="CASCADE"),
+    )
+
+    org_id: str = Field(primary_key=True)
+    workspace_id: str = Field(primary_key=True)
+    email_key: str = Field(primary_key=True)
+    email: str
+    name: str
+    role: str
+    added_at: int = _instant()
 
 
 class InventoryItem(SQLModel, table=True):
@@ -125,6 +146,21 @@ class ProviderKey(SQLModel, table=True):
     sealed: str
     added_by: str
     added_at: int = _instant()
+    enabled: bool = True
+    last_used_at: int | None = _instant(nullable=True)
+    checked_at: int | None = _instant(nullable=True)
+    verdict: str = "untested"
+    note: str = ""
+
+
+class ProviderPolicy(SQLModel, table=True):
+    """What holds for a provider whether it has a key or not."""
+
+    __tablename__ = "provider_policies"
+
+    org_id: str = _organization()
+    provider: str = Field(primary_key=True)
+    never_fall_back: bool = False
 
 
 class RunRow(SQLModel, table=True):
