@@ -53,9 +53,7 @@ class AuditScreen(SectionScreen["AuditPage"]):
     def compose_section(self) -> ComposeResult:
         """The table."""
         yield Note()
-        yield FilterTable(
-            COLUMNS, noun="changes", placeholder="Filter by who, what or value", seeks=True, id="entries"
-        )
+        yield FilterTable(COLUMNS, noun="changes", placeholder="Filter by who, what or value", seeks=True, id="entries")
 
     def on_mount(self) -> None:
         """Nothing to see before there is an answer."""
