@@ -11,15 +11,17 @@ from typing import Any
 
 from PIL import Image
 
+from orgtui.domain.roles import WorkspaceRole
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.team import NewInvitation
 from orgtui.store.contract.usage import UsageBatch
-from orgtui.store.contract.workspaces import Inventory, NewWorkspace
+from orgtui.store.contract.workspaces import Inventory, NewWorkspace, WorkspaceChanges
 from tests.contract.conftest import ADMIN, join
 
+GUEST = "kurt@partner.example"
 WHEN = datetime(2026, 11, 5, 12, tzinfo=UTC)
 
 
@@ -53,6 +55,7 @@ class World:
     workspace: str
     code: str
     version: int
+    shelf: str = ""
 
 
 async def people(store: Store) -> World:
@@ -60,8 +63,19 @@ async def people(store: Store) -> World:
     await join(store, ADMIN, "Grace Hopper")
     await store.usage.record(UsageBatch(runs=(RUN,), calls=(CALL,)))
     invitation = await store.team.invite(NewInvitation(email="linus@acme.example"))
-    (workspace,) = await store.workspaces.cards()
-    return World(workspace.id, invitation.code, (await store.general.show()).version)
+    (workspace,) = (await store.workspaces.show()).workspaces
+    shelf = await furnish(store, workspace.id)
+    return World(workspace.id, invitation.code, (await store.general.show()).version, shelf=shelf)
+
+
+async def furnish(store: Store, workspace: str) -> str:
+    """A guest and a logo in a workspace, another beside it, and one that is archived; the last one's id."""
+    await store.workspaces.set_member(workspace, GUEST, WorkspaceRole.VIEWER)
+    await store.workspaces.set_logo(workspace, png("navy"))
+    await store.workspaces.create(NewWorkspace(name="Spare"))
+    shelf = await store.workspaces.create(NewWorkspace(name="Shelf"))
+    await store.workspaces.archive(shelf.id)
+    return shelf.id
 
 
 VALID: dict[str, Callable[[World], dict[str, Any]]] = {
@@ -84,17 +98,30 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "audit.verify": lambda _: {},
     "team.invite": lambda _: {"invitation": NewInvitation(email="new@acme.example")},
     "team.join": lambda world: {"code": world.code, "name": "Linus"},
-    "usage.month": lambda _: {"month": "2026-11"},
-    "usage.day": lambda _: {"day": date(2026, 11, 5)},
+    "usage.month": lambda world: {"month": "2026-11", "workspace": world.workspace},
+    "usage.day": lambda world: {"day": date(2026, 11, 5), "workspace": world.workspace},
     "usage.record": lambda _: {"batch": UsageBatch(runs=(RUN,), calls=(CALL, another(CALL)))},
     "api_keys.keys": lambda _: {},
     "api_keys.add": lambda _: {
         "key": NewKey(id="key_1", provider="openai", hint="sk-…wxyz", fingerprint="f", sealed="v1.sealed")
     },
-    "workspaces.cards": lambda _: {},
+    "workspaces.show": lambda _: {"archived": True},
+    "workspaces.open": lambda world: {"id": world.workspace},
     "workspaces.create": lambda _: {"workspace": NewWorkspace(name="Staging", description="Rehearsal")},
+    "workspaces.save": lambda world: {"id": world.workspace, "changes": WorkspaceChanges(seen=1, name="Main")},
+    "workspaces.set_logo": lambda world: {"id": world.workspace, "image": png()},
+    "workspaces.set_member": lambda world: {
+        "id": world.workspace,
+        "email": "alan@partner.example",
+        "role": WorkspaceRole.EDITOR,
+        "name": "Alan",
+    },
+    "workspaces.remove_member": lambda world: {"id": world.workspace, "email": GUEST},
+    "workspaces.archive": lambda world: {"id": world.workspace},
+    "workspaces.restore": lambda world: {"id": world.shelf},
+    "workspaces.delete": lambda world: {"id": world.workspace, "confirm": "Default"},
     "workspaces.set_inventory": lambda world: {
-        "workspace": world.workspace,
+        "id": world.workspace,
         "inventory": Inventory(workflows={"w1": "Invoice intake"}, agents={"a1": "Clerk"}),
     },
 }

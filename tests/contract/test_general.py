@@ -120,7 +120,7 @@ def test_every_change_moves_the_revision_and_no_question_does(store: Store) -> N
 def test_what_deleting_takes_away_is_told_first_and_gone_after(backend: Backend, store: Store) -> None:
     wait(join(store, ADMIN, "Grace"))
     wait(store.team.invite(NewInvitation(email="new@acme.example")))
-    (workspace,) = wait(store.workspaces.cards())
+    (workspace,) = wait(store.workspaces.show()).workspaces
     inventory = Inventory(workflows={"w1": "One", "w2": "Two"}, agents={"a1": "Clerk"})
     wait(store.workspaces.set_inventory(workspace.id, inventory))
     wait(store.api_keys.add(NewKey(id="k", provider="openai", hint="…", fingerprint="f", sealed="s")))

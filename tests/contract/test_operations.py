@@ -8,16 +8,16 @@ import pytest
 from pydantic import TypeAdapter
 
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
-from orgtui.domain.roles import Role, allows
+from orgtui.domain.roles import Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.contract.team import NewInvitation
 from orgtui.store.contract.usage import UsageBatch
-from orgtui.store.contract.workspaces import Inventory, NewWorkspace
+from orgtui.store.contract.workspaces import Inventory, NewWorkspace, WorkspaceChanges
 from tests.conftest import OWNER
-from tests.contract.arguments import CALL, RUN, VALID, World, people
+from tests.contract.arguments import CALL, RUN, VALID, World, people, png
 from tests.contract.backends import Backend, everything
 from tests.contract.conftest import ADMIN, STRANGER, wait
 
@@ -160,7 +160,17 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "usage.record": [{"batch": UsageBatch(runs=(RUN,) * 5_001)}, {"batch": UsageBatch(calls=(CALL,) * 5_001)}],
     "api_keys.add": [{"key": NewKey(id="k", provider="nobody", hint="", fingerprint="", sealed="")}],
     "workspaces.create": [{"workspace": NewWorkspace(name=" ")}, {"workspace": NewWorkspace(name="DEFAULT")}],
-    "workspaces.set_inventory": [{"workspace": "ws_none", "inventory": Inventory(workflows={}, agents={})}],
+    "workspaces.save": [
+        {"id": "ws_none", "changes": WorkspaceChanges(seen=1, name="Main")},
+        *({"id": "ws_none", "changes": WorkspaceChanges(seen=1, name=name)} for name in ("", "a\u202e", "x" * 61)),
+    ],
+    "workspaces.set_logo": [{"id": "ws_none", "image": png()}],
+    "workspaces.set_member": [{"id": "ws_none", "email": "alan@partner.example", "role": WorkspaceRole.VIEWER}],
+    "workspaces.remove_member": [{"id": "ws_none", "email": OWNER}],
+    "workspaces.archive": [{"id": "ws_none"}],
+    "workspaces.restore": [{"id": "ws_none"}],
+    "workspaces.delete": [{"id": "ws_none", "confirm": "Default"}],
+    "workspaces.set_inventory": [{"id": "ws_none", "inventory": Inventory(workflows={}, agents={})}],
 }
 
 

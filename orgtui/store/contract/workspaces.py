@@ -11,6 +11,9 @@ from orgtui.domain.money import Cost
 from orgtui.domain.roles import Permission, WorkspaceRole
 from orgtui.store.contract.operation import operation
 
+MOST_ITEMS = 10_000
+"""How many workflows and agents one workspace holds at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -89,7 +92,7 @@ class WorkspaceChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What the platform says a workspace holds: ids and names of its workflows and agents."""
+    """What the platform says a workspace holds: names of its workflows and agents by their ids; MOST_ITEMS at most."""
 
     workflows: dict[str, str]
     agents: dict[str, str]
@@ -143,14 +146,10 @@ class Workspaces(Protocol):
     async def restore(self, id: str) -> Workspace:
         """Bring it back."""
 
-    @operation(
-        "DELETE", "/workspaces/{id}", needs=Permission.MANAGE_WORKSPACES, raises=(Conflict, Invalid, NotFound)
-    )
+    @operation("DELETE", "/workspaces/{id}", needs=Permission.MANAGE_WORKSPACES, raises=(Conflict, Invalid, NotFound))
     async def delete(self, id: str, confirm: str) -> Workspace:
         """Delete it when `confirm` is its exact name. What it ran and cost stays in the organization's figures."""
 
-    @operation(
-        "PUT", "/workspaces/{id}/inventory", needs=Permission.SET_INVENTORY, raises=(NotFound, Invalid)
-    )
+    @operation("PUT", "/workspaces/{id}/inventory", needs=Permission.SET_INVENTORY, raises=(NotFound, Invalid))
     async def set_inventory(self, id: str, inventory: Inventory, replace: bool = True) -> Workspace:
         """Note what the platform says the workspace holds: all of it, or additions and new names."""

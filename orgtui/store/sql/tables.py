@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 NO_WORKSPACE = ""
+_THERE = text("deleted_at IS NULL")
 
 
 def _instant(*, nullable: bool = False) -> Any:
@@ -81,10 +82,12 @@ class Invitation(SQLModel, table=True):
 
 
 class Workspace(SQLModel, table=True):
-    """An isolated environment."""
+    """An isolated environment; a deleted one is a row still, for what it ran and cost, and its name is free again."""
 
     __tablename__ = "workspaces"
-    __table_args__ = (Index("workspaces_name", "org_id", "name_key", unique=True),)
+    __table_args__ = (
+        Index("workspaces_name", "org_id", "name_key", unique=True, sqlite_where=_THERE, postgresql_where=_THERE),
+    )
 
     org_id: str = _organization()
     id: str = Field(primary_key=True)
@@ -96,7 +99,6 @@ class Workspace(SQLModel, table=True):
     version: int = 1
     logo: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     icon: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
-    # Its runs and costs stay, and so does its name for them.
     deleted_at: int | None = _instant(nullable=True)
 
 

@@ -27,12 +27,17 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["org_id"], ["organizations.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("org_id", "provider"),
     )
-    for column in (
+    for part in (
         sa.Column("logo", sa.LargeBinary(), nullable=True),
         sa.Column("icon", sa.LargeBinary(), nullable=True),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
     ):
-        op.add_column("workspaces", column)
+        op.add_column("workspaces", part)
+    there = sa.text("deleted_at IS NULL")
+    op.drop_index("workspaces_name", "workspaces")
+    op.create_index(
+        "workspaces_name", "workspaces", ["org_id", "name_key"], unique=True, sqlite_where=there, postgresql_where=there
+    )
     op.create_table(
         "workspace_members",
         sa.Column("org_id", sa.String(), nullable=False),
@@ -42,8 +47,6 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("added_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["org_id", "workspace_id"], ["workspaces.org_id", "workspaces.id"], ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["org_id", "workspace_id"], ["workspaces.org_id", "workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("org_id", "workspace_id", "email_key"),
     )
