@@ -16,7 +16,11 @@ from orgtui.domain.errors import Invalid, OrgtuiError
 
 INTERRUPTED = 130
 DESCRIPTION = "The settings of an organization on an AI-workflow platform. Without a command: the screens."
-SECTIONS = {"general": "the organization's identity", "usage": "runs, tokens and cost, month by month"}
+SECTIONS = {
+    "general": "the organization's identity",
+    "usage": "runs, tokens and cost, month by month",
+    "workspaces": "the isolated environments below it",
+}
 
 
 class _Parser(argparse.ArgumentParser):
