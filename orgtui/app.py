@@ -46,7 +46,7 @@ class Connection:
     store: Store
     close: Callable[[], None]
     outbox: Outbox = Outbox()
-    keys: KeyService | None = None
+    keys: Callable[[], KeyService] | None = None
 
 
 # Seconds after the first figures: not while somebody waits for something.
@@ -140,10 +140,11 @@ class OrgTui(SafeApp[None]):
     async def key_service(self) -> KeyService:
         """What adds and tests provider keys; raises OrgtuiError where there is none."""
         await self.store()
-        service = self._connected.result().keys if self._connected else None
-        if service is None:
+        make = self._connected.result().keys if self._connected else None
+        if make is None:
             raise OrgtuiError("Keys cannot be checked here.")
-        return service
+        # What it needs is imported only now, and not on the event loop.
+        return await asyncio.to_thread(make)
 
     async def store(self) -> Store:
         """The open store; raises OrgtuiError when it cannot be opened now."""

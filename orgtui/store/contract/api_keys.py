@@ -76,7 +76,7 @@ class ApiKeys(Protocol):
     async def show(self) -> KeysPage:
         """One row for each provider, in the seed's order."""
 
-    @operation("POST", "/keys", needs=Permission.MANAGE_KEYS, raises=(AlreadyThere, Invalid))
+    @operation("POST", "/keys", needs=Permission.MANAGE_KEYS, raises=(AlreadyThere, Invalid, NotFound))
     async def add(self, key: NewKey) -> ProviderKey:
         """Keep a key for a provider that has none; the same key is not kept twice."""
 
