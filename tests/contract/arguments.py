@@ -56,6 +56,7 @@ class World:
     code: str
     version: int
     shelf: str = ""
+    key: str = ""
 
 
 async def people(store: Store) -> World:
@@ -65,7 +66,8 @@ async def people(store: Store) -> World:
     invitation = await store.team.invite(NewInvitation(email="linus@acme.example"))
     (workspace,) = (await store.workspaces.show()).workspaces
     shelf = await furnish(store, workspace.id)
-    return World(workspace.id, invitation.code, (await store.general.show()).version, shelf=shelf)
+    key = (await store.api_keys.add(NewKey(provider="mistral", secret="m" * 32))).id or ""
+    return World(workspace.id, invitation.code, (await store.general.show()).version, shelf=shelf, key=key)
 
 
 async def furnish(store: Store, workspace: str) -> str:
@@ -101,10 +103,14 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "usage.month": lambda world: {"month": "2026-11", "workspace": world.workspace},
     "usage.day": lambda world: {"day": date(2026, 11, 5), "workspace": world.workspace},
     "usage.record": lambda _: {"batch": UsageBatch(runs=(RUN,), calls=(CALL, another(CALL)))},
-    "api_keys.keys": lambda _: {},
-    "api_keys.add": lambda _: {
-        "key": NewKey(id="key_1", provider="openai", hint="sk-…wxyz", fingerprint="f", sealed="v1.sealed")
-    },
+    "api_keys.show": lambda _: {},
+    "api_keys.add": lambda _: {"key": NewKey(provider="openai", secret="sk-proj-" + "a" * 40, verdict="valid")},
+    "api_keys.replace": lambda _: {"key": NewKey(provider="mistral", secret="n" * 32)},
+    "api_keys.set_enabled": lambda _: {"provider": "mistral", "enabled": False},
+    "api_keys.set_fallback": lambda _: {"provider": "grok", "never": True},
+    "api_keys.checked": lambda world: {"provider": "mistral", "id": world.key, "verdict": "valid"},
+    "api_keys.remove": lambda _: {"provider": "mistral"},
+    "api_keys.use": lambda _: {"provider": "mistral"},
     "workspaces.show": lambda _: {"archived": True},
     "workspaces.open": lambda world: {"id": world.workspace},
     "workspaces.create": lambda _: {"workspace": NewWorkspace(name="Staging", description="Rehearsal")},

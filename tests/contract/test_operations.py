@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
-from orgtui.domain.roles import Role, WorkspaceRole, allows
+from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.general import GeneralChanges
@@ -23,7 +23,7 @@ from tests.contract.conftest import ADMIN, STRANGER, wait
 
 EVERY = [declared for contract in CONTRACTS.values() for declared in operations(contract).values()]
 WRITES = [declared for declared in EVERY if declared.writes]
-ACTORS = {"owner": OWNER, "admin": ADMIN, "stranger": STRANGER}
+ACTORS = {"owner": OWNER, "admin": ADMIN, "stranger": STRANGER, "platform": PLATFORM}
 
 
 def named(declared: object) -> str:
@@ -32,6 +32,20 @@ def named(declared: object) -> str:
 
 async def call(store: Store, declared: Operation, arguments: dict[str, Any]) -> Any:
     return await getattr(getattr(store, declared.section), declared.name)(**arguments)
+
+
+def is_allowed(actor: str, declared: Operation) -> bool:
+    if declared.needs is None:
+        return True
+    if actor == "platform":
+        # What needs no more than to look, and writes, is about oneself.
+        return declared.needs in PLATFORM_PERMISSIONS and not (declared.writes and declared.needs is Permission.VIEW)
+    return actor != "stranger" and allows(Role(actor), declared.needs)
+
+
+def doer(declared: Operation) -> str | None:
+    """Who does it where the question is what it leaves: the owner, but for what only the platform may."""
+    return PLATFORM if declared.needs is Permission.USE_KEYS else None
 
 
 def arguments_of(declared: Operation, world: World) -> dict[str, Any]:
@@ -62,7 +76,7 @@ def test_the_path_names_only_parameters(declared: Operation) -> None:
 def test_a_role_may_exactly_what_its_permissions_say(
     backend: Backend, world: World, declared: Operation, actor: str
 ) -> None:
-    may = declared.needs is None or (actor != "stranger" and allows(Role(actor), declared.needs))
+    may = is_allowed(actor, declared)
     before = everything(backend)
     if may:
         wait(call(backend.open(ACTORS[actor]), declared, arguments_of(declared, world)))
@@ -78,7 +92,7 @@ def test_a_role_may_exactly_what_its_permissions_say(
 def test_a_write_leaves_one_audit_row_and_one_revision(backend: Backend, world: World, declared: Operation) -> None:
     before = everything(backend)
     ((revision,),) = backend.rows("SELECT revision FROM organizations")
-    wait(call(backend.open(), declared, arguments_of(declared, world)))
+    wait(call(backend.open(doer(declared)), declared, arguments_of(declared, world)))
     after = everything(backend)
     if declared.id == "general.delete":
         assert not any(after.values())
@@ -93,7 +107,7 @@ def test_a_write_leaves_one_audit_row_and_one_revision(backend: Backend, world: 
 def test_the_same_write_with_its_key_answers_the_same_and_happens_once(
     backend: Backend, world: World, declared: Operation
 ) -> None:
-    store, arguments = backend.open(), arguments_of(declared, world)
+    store, arguments = backend.open(doer(declared)), arguments_of(declared, world)
     with idempotency_key("4f0e-key"):
         answer = wait(call(store, declared, arguments))
         once = everything(backend)
@@ -137,7 +151,7 @@ def test_neither_key_nor_answer_can_be_read_in_the_tables(backend: Backend, stor
 
 @pytest.mark.parametrize("declared", EVERY, ids=named)
 def test_every_answer_comes_back_from_json_as_it_was(backend: Backend, world: World, declared: Operation) -> None:
-    answer = wait(call(backend.open(), declared, arguments_of(declared, world)))
+    answer = wait(call(backend.open(doer(declared)), declared, arguments_of(declared, world)))
     method = getattr(CONTRACTS[declared.section], declared.name)
     adapter = TypeAdapter(get_type_hints(method)["return"])
     assert adapter.validate_json(adapter.dump_json(answer)) == answer
@@ -158,7 +172,25 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     ],
     "team.join": [{"code": "made-up", "name": "Mallory"}],
     "usage.record": [{"batch": UsageBatch(runs=(RUN,) * 5_001)}, {"batch": UsageBatch(calls=(CALL,) * 5_001)}],
-    "api_keys.add": [{"key": NewKey(id="k", provider="nobody", hint="", fingerprint="", sealed="")}],
+    "api_keys.add": [
+        {"key": NewKey(provider="nobody", secret="k" * 20)},
+        {"key": NewKey(provider="mistral", secret="k" * 20)},
+        {"key": NewKey(provider="openai", secret="m" * 32)},
+        {"key": NewKey(provider="openai", secret="")},
+    ],
+    "api_keys.replace": [
+        {"key": NewKey(provider="grok", secret="k" * 20)},
+        {"key": NewKey(provider="mistral", secret="m" * 32)},
+        {"key": NewKey(provider="mistral", secret="two words")},
+    ],
+    "api_keys.set_enabled": [{"provider": "nobody", "enabled": True}, {"provider": "grok", "enabled": True}],
+    "api_keys.set_fallback": [{"provider": "nobody", "never": True}],
+    "api_keys.checked": [
+        {"provider": "grok", "id": "key_1", "verdict": "valid"},
+        {"provider": "mistral", "id": "key_1", "verdict": "fine"},
+    ],
+    "api_keys.remove": [{"provider": "nobody"}, {"provider": "grok"}],
+    "api_keys.use": [{"provider": "nobody"}],
     "workspaces.create": [{"workspace": NewWorkspace(name=" ")}, {"workspace": NewWorkspace(name="DEFAULT")}],
     "workspaces.save": [
         {"id": "ws_none", "changes": WorkspaceChanges(seen=1, name="Main")},
@@ -176,7 +208,7 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
 
 @pytest.mark.parametrize("declared", WRITES, ids=named)
 def test_a_write_that_is_refused_leaves_nothing(backend: Backend, world: World, declared: Operation) -> None:
-    store = backend.open()
+    store = backend.open(doer(declared))
     before = everything(backend)
     for arguments in REFUSED[declared.id]:
         with idempotency_key("refused"), pytest.raises(declared.raises):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orgtui.domain.roles import PLATFORM, Permission
 from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.sql.sqlite import SqliteDatabase
@@ -27,9 +28,13 @@ def named(declared: Operation) -> str:
 
 @pytest.fixture
 def unit(acme: SqliteDatabase, clock: Clock) -> UnitOfWork:
+    return acting(acme, clock, OWNER)
+
+
+def acting(acme: SqliteDatabase, clock: Clock, actor: str) -> UnitOfWork:
     with acme.reading() as rows:
         organization = rows.value("SELECT id FROM organizations")
-    return UnitOfWork(acme, organization, OWNER, clock.ambient())
+    return UnitOfWork(acme, organization, actor, clock.ambient())
 
 
 def dump(database: SqliteDatabase) -> dict[str, Any]:
@@ -48,8 +53,9 @@ def test_every_operation_is_implemented_with_the_parameters_it_declares(declared
 
 @pytest.mark.parametrize("declared", WRITES, ids=named)
 def test_a_write_that_breaks_after_its_work_leaves_nothing(
-    acme: SqliteDatabase, store: SqlStore, unit: UnitOfWork, declared: Operation
+    acme: SqliteDatabase, store: SqlStore, clock: Clock, declared: Operation
 ) -> None:
+    unit = acting(acme, clock, PLATFORM if declared.needs is Permission.USE_KEYS else OWNER)
     arguments = VALID[declared.id](wait(people(store.store)))
     before = dump(acme)
 
