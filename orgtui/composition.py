@@ -12,7 +12,7 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
 
 if TYPE_CHECKING:
-    from orgtui.key_service import Checker, KeyService
+    from orgtui.key_service import KeyService
 
 
 def database(settings: Settings) -> SqliteDatabase:
@@ -27,9 +27,16 @@ def open_store(settings: Settings, ambient: Ambient) -> SqlStore:
     return open_sql_store(database(settings), settings.actor, ambient)
 
 
-def key_service(opened: SqlStore, checker: Checker | None = None) -> KeyService:
-    """What adds and tests the keys of an open store: with the providers themselves, unless another *checker* does."""
+def key_service(opened: SqlStore) -> KeyService:
+    """What adds and tests the keys of an open store, with the providers themselves."""
     from orgtui.key_check import KeyChecker
     from orgtui.key_service import KeyService
 
-    return KeyService(opened.store, opened.platform, checker or KeyChecker())
+    return KeyService(opened.store, opened.platform, KeyChecker())
+
+
+def demo_key_service(opened: SqlStore) -> KeyService:
+    """The same for a demo, from which nothing leaves this machine."""
+    from orgtui.key_service import DemoChecker, KeyService
+
+    return KeyService(opened.store, opened.platform, DemoChecker())

@@ -25,6 +25,19 @@ class Checker(Protocol):
     async def check(self, provider: str, secret: Secret) -> Verdict: ...
 
 
+class DemoChecker:
+    """Asks nobody, and speaks for the providers: they refuse the key that they refused in the demo, and no other."""
+
+    async def check(self, provider: str, secret: Secret) -> Verdict:
+        """The verdict."""
+        from orgtui.store.demo import REFUSAL, REFUSED
+
+        name = known(provider).name
+        if secret == Secret(REFUSED):
+            return Verdict(Kind.INVALID, f"{name} does not accept the key.", REFUSAL)
+        return Verdict(Kind.VALID, f"A demo asks nobody; {name} would.", "")
+
+
 class KeyRefused(OrgtuiError):
     """The provider refused the key, and nothing was changed; `words` are what the check said."""
 

@@ -77,7 +77,7 @@ def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection],
 
     def connect() -> Connection:
         from orgtui.app import Connection
-        from orgtui.composition import key_service
+        from orgtui.composition import demo_key_service
         from orgtui.store import demo
         from orgtui.store.faults import faulty
         from orgtui.store.sql.sqlite import SqliteDatabase
@@ -88,7 +88,7 @@ def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection],
         opened = open_sql_store(SqliteDatabase(path), settings.actor if arguments.actor else None, ambient)
         store = faulty(opened.store, slow=arguments.slow, fail=fail) if arguments.slow or fail else opened.store
         shown = replace(opened, store=store)
-        return Connection(store, opened.close, keys=lambda: key_service(shown, demo.DemoChecker()))
+        return Connection(store, opened.close, keys=lambda: demo_key_service(shown))
 
     def done() -> None:
         for path in copies:

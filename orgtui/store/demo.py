@@ -20,15 +20,14 @@ from orgtui import __version__
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import StoreRefused
 from orgtui.domain.months import Month
-from orgtui.domain.providers import BY_KEY, PROVIDERS
+from orgtui.domain.providers import PROVIDERS
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.vault import Secret, beside
+from orgtui.vault import beside
 
 if TYPE_CHECKING:
-    from orgtui.key_check import Verdict
     from orgtui.store.sql.store import SqlStore
 
 TIMEZONE = ZoneInfo("Europe/Berlin")
@@ -45,7 +44,7 @@ _SECRETS = {
     "google": "AIzaSyDemoDemoDemoDemoDemoDemo-7d0M",
     "mistral": "DemoDemoDemoDemoDemoDemoDemoc81e",
 }
-_REFUSAL = "HTTP 401: Unauthorized"
+REFUSED, REFUSAL = _SECRETS["mistral"], "HTTP 401: Unauthorized"
 
 _PEOPLE = (
     ("grace@acme.example", "Grace Hopper", "owner", 620),
@@ -111,19 +110,6 @@ _MODELS = (
 _PREFIX_OWNED = {prefix for provider in PROVIDERS if provider.key in _OWNED for prefix in provider.prefixes}
 _MODES = ("webhook",) * 6 + ("trigger",) * 3 + ("retry",)
 _ASIDE = (("success", "integrated"), ("success", "manual"), ("waiting", "webhook"), ("canceled", "webhook"))
-
-
-class DemoChecker:
-    """Answers for the providers, whom a demo does not ask: they refuse the key that they refused, and no other."""
-
-    async def check(self, provider: str, secret: Secret) -> Verdict:
-        """The verdict."""
-        from orgtui.key_check import Kind, Verdict
-
-        name = BY_KEY[provider].name
-        if secret == Secret(_SECRETS["mistral"]):
-            return Verdict(Kind.INVALID, f"{name} does not accept the key.", _REFUSAL)
-        return Verdict(Kind.VALID, f"{name} accepts the key (a demo asks nobody).", "")
 
 
 class _Clock:
@@ -276,9 +262,9 @@ async def _keys(opened: SqlStore, clock: _Clock, today: date) -> None:
 
     keys = opened.store.api_keys
     clock.set(today - timedelta(days=2), time(9, 11))
-    refused = await keys.add(NewKey(provider="mistral", secret=_SECRETS["mistral"]))
+    refused = await keys.add(NewKey(provider="mistral", secret=REFUSED))
     clock.set(today - timedelta(days=2), time(9, 14))
-    await keys.checked("mistral", refused.id or "", "invalid", _REFUSAL)
+    await keys.checked("mistral", refused.id or "", "invalid", REFUSAL)
     clock.set(today - timedelta(days=1), time(23, 40))
     for provider in _OWNED:
         await keys.add(NewKey(provider=provider, secret=_SECRETS[provider], verdict="valid"))
