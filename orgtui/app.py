@@ -25,6 +25,7 @@ from orgtui.tty import Profile
 from orgtui.widgets.frame import SECTIONS, TITLES
 
 if TYPE_CHECKING:
+    from orgtui.key_service import KeyService
     from orgtui.mail import Mailer
     from orgtui.store.contract import Store
     from orgtui.store.contract.general import Overview
@@ -45,6 +46,7 @@ class Connection:
     store: Store
     close: Callable[[], None]
     outbox: Outbox = Outbox()
+    keys: Callable[[], KeyService] | None = None
 
 
 # Seconds after the first figures: not while somebody waits for something.
@@ -134,6 +136,15 @@ class OrgTui(SafeApp[None]):
     def outbox(self) -> Outbox:
         """How invitations leave."""
         return self._connected.result().outbox if self._connected and self._connected.done() else Outbox()
+
+    async def key_service(self) -> KeyService:
+        """What adds and tests provider keys; raises OrgtuiError where there is none."""
+        await self.store()
+        make = self._connected.result().keys if self._connected else None
+        if make is None:
+            raise OrgtuiError("Keys cannot be checked here.")
+        # What it needs is imported only now, and not on the event loop.
+        return await asyncio.to_thread(make)
 
     async def store(self) -> Store:
         """The open store; raises OrgtuiError when it cannot be opened now."""

@@ -23,6 +23,8 @@ Rows = tuple[tuple[RGB, ...], ...]
 LIMIT: Final = 2 * 1024 * 1024
 SIDE: Final = 256
 """The most pixels a kept logo has on a side."""
+ICON_SIDE: Final = 32
+"""The pixels on a side of a kept logo's icon."""
 UPLOAD_SIDE: Final = 4096
 """The most pixels an upload may have on a side."""
 
@@ -92,6 +94,16 @@ def accept_logo(data: bytes) -> bytes:
         raise
     except Exception as error:  # Parsers of hostile files fail in every way there is; all of them mean the same.
         raise Invalid(f"The logo is a damaged or incomplete {kind}; export it again.", field="logo") from error
+
+
+def icon(png: bytes) -> bytes:
+    """A kept logo as a PNG of 32×32, small enough to come with every card."""
+    from PIL.Image import Resampling
+
+    small = _opened(_bare_png(png), SIDE).resize((ICON_SIDE, ICON_SIDE), Resampling.BOX)
+    encoded = BytesIO()
+    small.save(encoded, "PNG", optimize=True)
+    return encoded.getvalue()
 
 
 def pixels(png: bytes, width: int, height: int, ground: RGB = (0, 0, 0)) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.ambient import Ambient, system_ambient
@@ -60,10 +61,11 @@ def _own(settings: Settings) -> tuple[Callable[[], Connection], Ambient, Callabl
 
     def connect() -> Connection:
         from orgtui.app import Connection, Outbox
-        from orgtui.composition import open_store
+        from orgtui.composition import key_service, open_store
 
         opened = open_store(settings, ambient)
-        return Connection(opened.store, opened.close, Outbox(post, settings.public_url))
+        outbox = Outbox(post, settings.public_url)
+        return Connection(opened.store, opened.close, outbox, keys=lambda: key_service(opened))
 
     return connect, ambient, lambda: None
 
@@ -78,6 +80,7 @@ def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection],
 
     def connect() -> Connection:
         from orgtui.app import Connection
+        from orgtui.composition import demo_key_service
         from orgtui.store import demo
         from orgtui.store.faults import faulty
         from orgtui.store.sql.sqlite import SqliteDatabase
@@ -87,7 +90,8 @@ def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection],
         copies.append(path)
         opened = open_sql_store(SqliteDatabase(path), settings.actor if arguments.actor else None, ambient)
         store = faulty(opened.store, slow=arguments.slow, fail=fail) if arguments.slow or fail else opened.store
-        return Connection(store, opened.close)
+        shown = replace(opened, store=store)
+        return Connection(store, opened.close, keys=lambda: demo_key_service(shown))
 
     def done() -> None:
         for path in copies:

@@ -87,6 +87,8 @@ class Ink:
     chip: Style
     owner: Style
     button: Style
+    quiet: Style
+    tile: Style
     pressed: Style
     models: tuple[Style, ...]
     colours: bool
@@ -123,6 +125,8 @@ def _ink(theme: str) -> Ink:
         chip=Style() if ansi else on("dim", "raised"),
         owner=Style(reverse=True, bold=True) if ansi else on("strong", "owner", bold=True),
         button=on("onaccent", "accent", bold=True),
+        quiet=Style(underline=True) if ansi else on("text", "raised2"),
+        tile=Style() if ansi else on("text", "raised"),
         pressed=Style(reverse=True, bold=True) if ansi else on("ground", "strong", bold=True),
         models=tuple(fg(f"model{number}") for number in range(1, MODELS + 1)),
         colours=not ansi,

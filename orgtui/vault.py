@@ -8,9 +8,11 @@ import json
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from glob import escape
 from pathlib import Path
 from shlex import quote
@@ -39,6 +41,10 @@ _CHANGED = "The sealed key was changed, or belongs to another organization, prov
 _PREFIXES = ("sk-ant-", "sk-", "AIza", "xai-")
 _HIDDEN = "••••"
 _SHORTEST_SHOWN = 20
+# From <linux/prctl.h>.
+_PR_SET_DUMPABLE = 4
+# What keys begin with, or letters and digits in one: hardly anything else that is typed is as long.
+_KEY_LIKE = r"(?:sk|pk|rk|xai|gsk|whsec|AIza)[-_][\w-]{8,}|(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{%d,}"
 
 
 class VaultError(OrgtuiError):
@@ -53,6 +59,7 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
+        guard_memory()
         self._value = value
 
     def reveal(self) -> str:
@@ -73,6 +80,19 @@ class Secret:
             return NotImplemented
         mine, theirs = (secret._value.encode("utf-8", "surrogatepass") for secret in (self, other))
         return hmac.compare_digest(mine, theirs)
+
+
+@cache
+def guard_memory() -> None:
+    """Keep what this process holds out of core files and, on Linux, from other processes of the same user."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if sys.platform == "linux":
+        import ctypes
+
+        # The limit does not count where the kernel pipes core files to a program; this does.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +127,7 @@ class _Ring:
     masters: dict[str, AESGCM]
     prints: hmac.HMAC
     chain: hmac.HMAC
+    requests: hmac.HMAC
     stamp: tuple[int, int, int]
 
 
@@ -192,6 +213,10 @@ class MasterKeys:
         """What audit rows are chained with: the same through every rotation, and no key that seals."""
         return self._ring.chain.copy()
 
+    def requests(self) -> hmac.HMAC:
+        """What hides requests that carry an idempotency key, and their answers: the same through every rotation."""
+        return self._ring.requests.copy()
+
     def _fresh(self) -> _Ring:
         """The keys, read again if another process changed the file."""
         try:
@@ -234,10 +259,14 @@ def beside(database: Path) -> Path:
 def _ring(path: Path) -> _Ring:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+    guard_memory()
     contents, stamp = _read(path)
-    prints = hmac.new(_derived(contents.fingerprint, "fingerprint", _KEY), digestmod="sha256")
-    chain = hmac.new(_derived(contents.fingerprint, "audit chain", _KEY), digestmod="sha256")
-    return _Ring({kid: AESGCM(key) for kid, key in contents.masters.items()}, prints, chain, stamp)
+
+    def mac(purpose: str) -> hmac.HMAC:
+        return hmac.new(_derived(contents.fingerprint, purpose, _KEY), digestmod="sha256")
+
+    masters = {kid: AESGCM(key) for kid, key in contents.masters.items()}
+    return _Ring(masters, mac("fingerprint"), mac("audit chain"), mac("requests"), stamp)
 
 
 def _drawn(random: Random, size: int) -> bytes:
@@ -477,6 +506,11 @@ def mask(secret: str | Secret) -> str:
         return _HIDDEN
     prefix = next((prefix for prefix in _PREFIXES if text.startswith(prefix)), "")
     return f"{prefix}…{text[-4:]}"
+
+
+def key_like(text: str, *, shortest: int = _SHORTEST_SHOWN) -> bool:
+    """Whether *text* may hold a key of at least so many characters: then it is not to be repeated."""
+    return re.search(_KEY_LIKE % shortest, text) is not None
 
 
 def _held(secret: str | Secret) -> Secret:

@@ -20,8 +20,14 @@ SECTIONS = {
     "general": "the organization's identity",
     "team": "members and invitations",
     "usage": "runs, tokens and cost, month by month",
+    "keys": "its own keys of the model providers",
+    "workspaces": "the isolated environments below it",
     "audit": "who changed what, and the proof that nobody changed that",
 }
+KEY_ON_COMMAND_LINE = (
+    "An argument looks like a key, and is not repeated here. Keys are never taken from the command line, where other "
+    "users and the shell's history can read them: use --stdin or --from-file, and make a new one if this was real."
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,7 +73,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     except Invalid as error:
         from orgtui.cli.output import report
 
-        raise SystemExit(report(error, as_json="--json" in argv)) from error
+        raise SystemExit(report(_unrepeated(error, argv), as_json="--json" in argv)) from error
+
+
+def _unrepeated(error: Invalid, argv: Sequence[str]) -> Invalid:
+    """The error, unless it repeats what may be a key; after `keys` even a short one, or the half of one."""
+    from orgtui.vault import key_like
+
+    shortest = 8 if "keys" in argv else 20
+    if any(word in error.message and key_like(word, shortest=shortest) for word in argv):
+        return Invalid(KEY_ON_COMMAND_LINE)
+    return error
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,15 @@ from orgtui.domain.providers import display_name
 from orgtui.domain.text import clean
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
-from orgtui.store.contract.usage import DayExecutions, DaySpending, ModelUsage, Recorded, UsageBatch, UsageMonth
+from orgtui.store.contract.usage import (
+    UNASSIGNED,
+    DayExecutions,
+    DaySpending,
+    ModelUsage,
+    Recorded,
+    UsageBatch,
+    UsageMonth,
+)
 
 BATCH = 2_000
 _SHOWN = 20
@@ -41,6 +49,10 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     export.add_argument("--raw", action="store_true", help="leave cells that a spreadsheet would take for a formula")
     export.set_defaults(run=_export)
+    for verb in (show, export):
+        part = verb.add_mutually_exclusive_group()
+        part.add_argument("--workspace", metavar="NAME", help="of one workspace only, by name or id")
+        part.add_argument("--no-workspace", action="store_true", help="only what belongs to no workspace that is there")
     for verb in (show, load, export):
         verb.add_argument("--json", action="store_true", help="print one JSON value")
 
@@ -69,20 +81,35 @@ def shown(month: UsageMonth) -> dict[str, Any]:
     }
 
 
-def _month(arguments: argparse.Namespace) -> UsageMonth:
-    async def question(store: Store) -> UsageMonth:
-        return await store.usage.month(arguments.month)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Which part of the organization was asked about; all of it where there is neither id nor name."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+def _month(arguments: argparse.Namespace) -> tuple[_Part, UsageMonth]:
+    async def question(store: Store) -> tuple[_Part, UsageMonth]:
+        part = _Part(UNASSIGNED if arguments.no_workspace else None)
+        if arguments.workspace is not None:
+            from orgtui.cli.workspaces import named
+
+            space = await named(store, arguments.workspace)
+            part = _Part(space.id, space.name)
+        return part, await store.usage.month(arguments.month, part.id)
 
     return ask(arguments, question)
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    month = _month(arguments)
+    part, month = _month(arguments)
     if arguments.json:
-        print_json(shown(month))
+        print_json(shown(month) | {"workspace": part.name, "workspace_id": part.id})
         return
     now = month.figures
-    say(f"Usage & Analytics  {month.month}  ({month.timezone})")
+    where = f"  {part.name or 'no workspace'}" if part.id else ""
+    say(f"Usage & Analytics  {month.month}  ({month.timezone}){where}")
     say()
     for label, value in (
         ("Total Runs", figures.count(now.total_runs)),
@@ -143,7 +170,8 @@ TABLES: dict[str, type[Any]] = {
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    rows = getattr(_month(arguments), arguments.table)
+    _, month = _month(arguments)
+    rows = getattr(month, arguments.table)
     if arguments.json:
         print_json(rows)
     else:

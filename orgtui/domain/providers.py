@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orgtui.domain.errors import AlreadyThere, NotFound
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -23,7 +25,39 @@ PROVIDERS = (
     Provider("grok", "Grok", "xAI models", ("xai", "x_ai")),
 )
 BY_KEY = {provider.key: provider for provider in PROVIDERS}
+# What a check can have found out of a key, as `orgtui.key_check` words it, and that there was none.
+VERDICTS = frozenset(
+    {
+        "untested",
+        "valid",
+        "invalid",
+        "no_quota",
+        "not_allowed",
+        "rate_limited",
+        "provider_down",
+        "no_network",
+        "unexpected",
+    }
+)
 _BY_PREFIX = {prefix: provider for provider in PROVIDERS for prefix in provider.prefixes}
+
+
+def known(key: str) -> Provider:
+    """The provider of that key; raises NotFound."""
+    if (provider := BY_KEY.get(key)) is None:
+        # Not quoted: what is no provider's name may be a key, in the wrong place.
+        raise NotFound(f"There is no such provider; take one of {', '.join(BY_KEY)}.", field="provider")
+    return provider
+
+
+def keyed(provider: Provider) -> AlreadyThere:
+    """The error for a provider that has a key."""
+    return AlreadyThere(f"{provider.name} has a key already; replace it.", field="provider")
+
+
+def keyless(provider: Provider) -> NotFound:
+    """The error for a provider that has no key."""
+    return NotFound(f"{provider.name} has no key.", field="provider")
 
 
 def display_name(prefix: str | None) -> str:

@@ -12,6 +12,19 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class WorkspaceRole(StrEnum):
+    """What somebody may in one workspace, the most first."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+
+# Who acts for the platform itself: no address, so nobody can be invited as it.
+PLATFORM = "platform"
+
+
 class Permission(StrEnum):
     """What an operation needs; every operation names exactly one."""
 
@@ -24,19 +37,28 @@ class Permission(StrEnum):
     MANAGE_KEYS = "manage_keys"
     MANAGE_WORKSPACES = "manage_workspaces"
     RECORD_USAGE = "record_usage"
+    SET_INVENTORY = "set_inventory"
+    USE_KEYS = "use_keys"
     VIEW_AUDIT = "view_audit"
 
 
 _OWNER_ONLY = {Permission.DELETE_ORGANIZATION, Permission.TRANSFER_OWNERSHIP, Permission.MANAGE_BILLING}
 
+# A key in clear is for calls, not for people.
+_PLATFORM_ONLY = {Permission.USE_KEYS}
+
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: frozenset(Permission),
-    Role.ADMIN: frozenset(set(Permission) - _OWNER_ONLY),
+    Role.OWNER: frozenset(set(Permission) - _PLATFORM_ONLY),
+    Role.ADMIN: frozenset(set(Permission) - _PLATFORM_ONLY - _OWNER_ONLY),
 }
+PLATFORM_PERMISSIONS = frozenset(
+    {Permission.RECORD_USAGE, Permission.SET_INVENTORY, Permission.USE_KEYS, Permission.VIEW}
+)
 
 REASONS: dict[Permission, str] = {
     Permission.DELETE_ORGANIZATION: "Only an owner can delete the organization.",
     Permission.TRANSFER_OWNERSHIP: "Only an owner can transfer ownership.",
+    Permission.USE_KEYS: "Keys are handed to the platform only; nobody reads them.",
     Permission.MANAGE_BILLING: "Billing is the owner's; admins can look, not change.",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -199,6 +200,26 @@ class SectionScreen(Screen[None], Generic[Page]):
         kept = "Below is what was last known. Nothing was changed." if self.page is not None else "Nothing was changed."
         again = f"{kept} Press r to try again."
         return Trouble("failed", f"{self.title_text} could not be read", error.message, again, retry=True)
+
+    def carry_out(
+        self, question: Callable[[Store], Awaitable[Any]], said: str, then: Callable[[], None] | None = None
+    ) -> None:
+        """Have the store do one thing, say how it went, and read again; *then* comes instead where it went well."""
+        self.run_worker(self._carry_out(question, said, then))
+
+    async def _carry_out(
+        self, question: Callable[[Store], Awaitable[Any]], said: str, then: Callable[[], None] | None
+    ) -> None:
+        try:
+            await question(await self.orgtui.store())
+        except OrgtuiError as error:
+            self.notify(error.message, severity="error", timeout=10)
+        else:
+            if then:
+                then()
+                return
+            self.notify(said)
+        self.load()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What works on the answer waits for one."""

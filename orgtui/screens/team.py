@@ -373,24 +373,9 @@ class TeamScreen(SectionScreen["TeamPage"]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._do(question, said, then)
+                self.carry_out(question, said, then)
 
         self.app.push_screen(ConfirmDialog(heading, lines, button, danger=danger), answered)
-
-    @work
-    async def _do(
-        self, question: Callable[[Store], Awaitable[Any]], said: str, then: Callable[[], None] | None
-    ) -> None:
-        try:
-            await question(await self.orgtui.store())
-        except OrgtuiError as error:
-            self.notify(error.message, severity="error", timeout=10)
-        else:
-            if then:
-                then()
-                return
-            self.notify(said)
-        self.load()
 
     async def action_export(self) -> None:
         """The list as a file."""

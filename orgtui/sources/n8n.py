@@ -1,13 +1,25 @@
-"""n8n's API lists executions without names: one row is one Run, named from the workflows found beside it."""
+"""n8n's API lists executions without names: one row is one Run, named from the workflows found beside it.
+
+The list of workflows is also what a workspace holds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from orgtui.domain.usage import Run
 from orgtui.sources import fields
 from orgtui.sources.fields import NoEvent, Uncounted, Unusable
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A workflow as n8n lists it."""
+
+    id: str
+    name: str
 
 
 def run(row: Mapping[str, Any], *, source: str, names: MutableMapping[str, str]) -> Run:
@@ -31,6 +43,18 @@ def run(row: Mapping[str, Any], *, source: str, names: MutableMapping[str, str])
         workflow_id=workflow_id,
         workflow=names.get(workflow_id) if workflow_id else None,
     )
+
+
+def workflow(row: Mapping[str, Any]) -> Workflow:
+    """The workflow that a row of `/workflows` tells of, active or not; an archived one is none."""
+    if "name" not in row or not {"nodes", "active"} & row.keys():
+        raise NoEvent("is an error answer of n8n" if "message" in row else "holds no n8n workflows")
+    if row.get("isArchived") is True:
+        raise NoEvent("is archived in n8n")
+    identity = fields.identity(row.get("id"), "id")
+    if not (shown := fields.name(row["name"])):
+        raise Unusable("has no name")
+    return Workflow(identity, shown)
 
 
 def is_workflow(value: object) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from orgtui.domain.errors import Invalid
 from orgtui.domain.text import clean
@@ -26,6 +26,7 @@ from orgtui.sources.fields import NoEvent, Uncounted, Unusable, mapping
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+T = TypeVar("T")
 SOURCES = ("litellm", "n8n")
 _STDIN = "-"
 _CHUNK = 2**20
@@ -82,7 +83,20 @@ def read(inputs: Sequence[str], options: Options, *, stdin: BinaryIO, progress: 
     found = [each for given in inputs for each in _inputs(given)]
     names = _workflow_names(found, stdin) if options.source == "n8n" else {}
     meter = _Meter(found, progress)
-    return itertools.chain.from_iterable(_items(each, options, names, stdin, meter) for each in found)
+
+    def event(record: object) -> Run | Call:
+        return _event(record, options, names)
+
+    return itertools.chain.from_iterable(_items(each, options.source, event, stdin, meter) for each in found)
+
+
+def workflows(
+    inputs: Sequence[str], *, stdin: BinaryIO, progress: Progress
+) -> Iterator[n8n.Workflow | Refused | Skipped]:
+    """Every workflow of n8n's `/workflows` pages in the inputs; raises as `read` does."""
+    found = [each for given in inputs for each in _inputs(given)]
+    meter = _Meter(found, progress)
+    return itertools.chain.from_iterable(_items(each, "n8n", _workflow, stdin, meter) for each in found)
 
 
 def _inputs(given: str) -> list[_Input]:
@@ -130,14 +144,17 @@ def _workflow_names(found: list[_Input], stdin: BinaryIO) -> dict[str, str]:
     return names
 
 
-def _items(found: _Input, options: Options, names: dict[str, str], stdin: BinaryIO, meter: _Meter) -> Iterator[Item]:
+def _items(
+    found: _Input, source: str, make: Callable[[object], T], stdin: BinaryIO, meter: _Meter
+) -> Iterator[T | Refused | Skipped]:
+    """What *make* makes of each record, or why it makes nothing."""
     others: Counter[str] = Counter()
     empty = True
-    for place, record in _records(found, options.source, stdin, meter.advance):
+    for place, record in _records(found, source, stdin, meter.advance):
         empty = False
         where = f"{found.label} {place}".rstrip()
         try:
-            yield _event(record, options, names)
+            yield make(record)
         except Unusable as verdict:
             yield Refused(where, str(verdict))
         except Uncounted as verdict:
@@ -161,6 +178,16 @@ def _event(record: object, options: Options, names: dict[str, str]) -> Run | Cal
     if options.source == "litellm":
         return litellm.call(record, source=options.instance or "litellm", funding=options.funding)
     return n8n.run(record, source=options.instance or "n8n", names=names)
+
+
+def _workflow(record: object) -> n8n.Workflow:
+    if isinstance(record, Unusable | NoEvent):
+        raise record
+    if isinstance(record, otlp.Span):
+        raise NoEvent("is a trace")
+    if not isinstance(record, dict):
+        raise Unusable("is not an object")
+    return n8n.workflow(record)
 
 
 def _records(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from orgtui import __version__
@@ -26,6 +27,9 @@ from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.vault import beside
 
+if TYPE_CHECKING:
+    from orgtui.store.sql.store import SqlStore
+
 TIMEZONE = ZoneInfo("Europe/Berlin")
 OWNER = "ada@acme.example"
 HISTORY = 24
@@ -34,11 +38,13 @@ _NOW = time(14, 2)
 _BATCH = 5_000
 _FILE = "demo.db"
 _OWNED = ("openai", "anthropic", "google")
-_SECRETS = (
-    "sk-proj-demo-demo-demo-demo-wxyz",
-    "sk-ant-api03-demo-demo-demo-9fQ2",
-    "AIzaSyDemoDemoDemoDemoDemoDemo-7d0M",
-)
+_SECRETS = {
+    "openai": "sk-proj-demo-demo-demo-demo-wxyz",
+    "anthropic": "sk-ant-api03-demo-demo-demo-9fQ2",
+    "google": "AIzaSyDemoDemoDemoDemoDemoDemo-7d0M",
+    "mistral": "DemoDemoDemoDemoDemoDemoDemoc81e",
+}
+REFUSED, REFUSAL = _SECRETS["mistral"], "HTTP 401: Unauthorized"
 
 _PEOPLE = (
     ("grace@acme.example", "Grace Hopper", "owner", 620),
@@ -46,6 +52,13 @@ _PEOPLE = (
     ("meiling@acme.example", "Mei-Ling Chen", "admin", 410),
     ("tomas@acme.example", "Tomás Oliveira", "admin", 233),
 )
+_GUESTS = (
+    ("Production", "noor@acme.example", "Noor Haddad", "editor", 190),
+    ("Finance", "paolo@acme.example", "Paolo Conti", "editor", 122),
+    ("Production", "e.lindqvist@partner.example", "Elsa Lindqvist", "viewer", 41),
+)
+# A workspace of the early days: made with the organization, archived since.
+_ARCHIVED, _ARCHIVED_FOR = "Legacy", 205
 _INVITED = (("l.marchetti@partner.example", 9), ("priya.n@acme.example", 2))
 _SEEN = (
     ("tomas@acme.example", timedelta(days=11)),
@@ -176,7 +189,9 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     from orgtui.store.sql.founding import Founding, found
     from orgtui.store.sql.store import open_sql_store
 
-    source = random.Random(seed)  # noqa: S311
+    source, figures = random.Random(seed), random.Random(seed)  # noqa: S311
+    # Where the two part, so that what is settled first never moves the figures: they are the same since the first demo.
+    figures.randbytes(680)
     clock = _Clock(demo_now(today))
     ambient = Ambient(now=lambda: clock.now, random=source.randbytes)
     database = SqliteDatabase(path)
@@ -192,8 +207,9 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     found(database, founding, ambient)
     opened = open_sql_store(database, OWNER, ambient)
     try:
-        await _settle(opened.store, clock, today, database, source)
-        await _work(opened.store, clock, today, source)
+        await _settle(opened.store, clock, today)
+        await _keys(opened, clock, today)
+        await _work(opened.store, clock, today, figures)
     finally:
         opened.close()
     for email, seen in _SEEN:
@@ -206,14 +222,16 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     _make_one_file(database)
 
 
-async def _settle(store: Store, clock: _Clock, today: date, database: SqliteDatabase, source: random.Random) -> None:
-    from orgtui.domain.roles import Role
+async def _settle(store: Store, clock: _Clock, today: date) -> None:
+    from orgtui.domain.roles import Role, WorkspaceRole
     from orgtui.store.contract.general import GeneralChanges
     from orgtui.store.contract.team import Delivery, NewInvitation
     from orgtui.store.contract.workspaces import Inventory, NewWorkspace
 
     description = "Invoices, onboarding and support workflows for the European customers of Acme."
     await store.general.save(GeneralChanges(seen=1, description=description))
+    old = await store.workspaces.create(NewWorkspace(name=_ARCHIVED, description="Before the move to n8n"))
+    ids = {}
     for space in _SPACES:
         made = await store.workspaces.create(NewWorkspace(name=space.name, description=space.description))
         names = space.workflows + tuple(f"Workflow {number}" for number in range(1, space.more_workflows + 1))
@@ -222,36 +240,39 @@ async def _settle(store: Store, clock: _Clock, today: date, database: SqliteData
             agents={f"{space.name.casefold()}-a{n}": f"Agent {n}" for n in range(1, space.agents + 1)},
         )
         await store.workspaces.set_inventory(made.id, inventory)
+        ids[space.name] = made.id
     for email, name, role, days in _PEOPLE:
         clock.set(today - timedelta(days=days))
         invitation = await store.team.invite(NewInvitation(email=email, role=Role(role)))
         await store.team.join(invitation.code, name)
+    clock.set(today - timedelta(days=_ARCHIVED_FOR))
+    await store.workspaces.archive(old.id)
+    for where, email, name, role, days in _GUESTS:
+        clock.set(today - timedelta(days=days))
+        await store.workspaces.set_member(ids[where], email, WorkspaceRole(role), name)
     for email, days in _INVITED:
         clock.set(today - timedelta(days=days))
         invitation = await store.team.invite(NewInvitation(email=email))
         await store.team.delivered(invitation.member.id, invitation.member.sends, Delivery.SENT)
-    await _keys(store, clock, today, database, source)
 
 
-async def _keys(store: Store, clock: _Clock, today: date, database: SqliteDatabase, source: random.Random) -> None:
-    """Three made-up keys, added this morning; the calls before it were paid with credits."""
-    from orgtui import vault
+async def _keys(opened: SqlStore, clock: _Clock, today: date) -> None:
+    """Made-up keys: one that its provider refused, three added last night. All calls before were paid with credits."""
     from orgtui.store.contract.api_keys import NewKey
 
-    organization = (await store.general.overview()).organization_id
-    clock.set(today, time(9, 12))
-    keys = vault.Vault(database.keys.open(source.randbytes), random=source.randbytes)
-    for provider, secret in zip(_OWNED, _SECRETS, strict=True):
-        binding = vault.Binding(organization, provider, f"key_{provider}")
-        await store.api_keys.add(
-            NewKey(
-                id=binding.key_id,
-                provider=provider,
-                hint=vault.mask(secret),
-                fingerprint=keys.fingerprint(secret),
-                sealed=keys.seal(secret, binding),
-            )
-        )
+    keys = opened.store.api_keys
+    clock.set(today - timedelta(days=2), time(9, 11))
+    refused = await keys.add(NewKey(provider="mistral", secret=REFUSED))
+    clock.set(today - timedelta(days=2), time(9, 14))
+    await keys.checked("mistral", refused.id or "", "invalid", REFUSAL)
+    clock.set(today - timedelta(days=1), time(23, 40))
+    for provider in _OWNED:
+        await keys.add(NewKey(provider=provider, secret=_SECRETS[provider], verdict="valid"))
+    for provider, ago in (("google", timedelta(hours=14, minutes=10)), ("anthropic", timedelta(minutes=62))):
+        clock.now = demo_now(today) - ago
+        await opened.platform.api_keys.use(provider)
+    clock.now = demo_now(today) - timedelta(minutes=2)
+    await opened.platform.api_keys.use("openai")
 
 
 async def _work(store: Store, clock: _Clock, today: date, source: random.Random) -> None:

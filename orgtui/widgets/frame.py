@@ -60,6 +60,8 @@ class Masthead(Canvas):
 
     overview: reactive[Any] = reactive(None, init=False, repaint=False)
     corner: reactive[Content | None] = reactive(None, init=False, repaint=False)
+    # What of the section is open, as a workspace is.
+    place: reactive[str] = reactive("", init=False, repaint=False)
 
     def __init__(self, section: str) -> None:
         super().__init__(id="masthead")
@@ -70,6 +72,10 @@ class Masthead(Canvas):
         self.redraw()
 
     def watch_corner(self) -> None:
+        """Redraw."""
+        self.redraw()
+
+    def watch_place(self) -> None:
         """Redraw."""
         self.redraw()
 
@@ -84,7 +90,12 @@ class Masthead(Canvas):
         rule = Content.assemble(("─" * spine + ("┼" if wide else "┬") + "─" * (width - spine - 1), ink.hair))
         if wide:
             left = Content.assemble(fitted(Content.assemble("  ", (name, ink.strong)), WIDE), ("│", ink.hair))
-            title = spread(Content.assemble("  ", (section, ink.strong)), corner, width - WIDE - 1)
+            path = (
+                ((section, ink.dim), (" › ", ink.dim), (self.place, ink.strong))
+                if self.place
+                else ((section, ink.strong),)
+            )
+            title = spread(Content.assemble("  ", *path), corner, width - WIDE - 1)
             return [Content.assemble(left, title), rule]
         room = width - corner.cell_length - len(section) - 6
         left = Content.assemble(

@@ -11,16 +11,17 @@ from typing import Any
 
 from PIL import Image
 
-from orgtui.domain.roles import Role
+from orgtui.domain.roles import Role, WorkspaceRole
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.contract.usage import UsageBatch
-from orgtui.store.contract.workspaces import Inventory, NewWorkspace
+from orgtui.store.contract.workspaces import Inventory, NewWorkspace, WorkspaceChanges
 from tests.contract.conftest import ADMIN, join
 
+GUEST = "kurt@partner.example"
 WHEN = datetime(2026, 11, 5, 12, tzinfo=UTC)
 PARTNER = "barbara@acme.example"
 PEER = "edsger@acme.example"
@@ -60,6 +61,8 @@ class World:
     code: str
     workspace: str
     version: int
+    shelf: str
+    key: str
 
 
 async def people(store: Store) -> World:
@@ -69,9 +72,21 @@ async def people(store: Store) -> World:
     partner = await join(store, PARTNER, "Barbara Liskov", Role.OWNER)
     await store.usage.record(UsageBatch(runs=(RUN,), calls=(CALL,)))
     invitation = await store.team.invite(NewInvitation(email="linus@acme.example"))
-    (workspace,) = await store.workspaces.cards()
+    (workspace,) = (await store.workspaces.show()).workspaces
+    shelf = await furnish(store, workspace.id)
+    key = (await store.api_keys.add(NewKey(provider="mistral", secret="m" * 32))).id or ""
     version = (await store.general.show()).version
-    return World(admin, peer, partner, invitation.member.id, invitation.code, workspace.id, version)
+    return World(admin, peer, partner, invitation.member.id, invitation.code, workspace.id, version, shelf, key)
+
+
+async def furnish(store: Store, workspace: str) -> str:
+    """A guest and a logo in a workspace, another beside it, and one that is archived; the last one's id."""
+    await store.workspaces.set_member(workspace, GUEST, WorkspaceRole.VIEWER)
+    await store.workspaces.set_logo(workspace, png("navy"))
+    await store.workspaces.create(NewWorkspace(name="Spare"))
+    shelf = await store.workspaces.create(NewWorkspace(name="Shelf"))
+    await store.workspaces.archive(shelf.id)
+    return shelf.id
 
 
 # What leaves neither an audit row nor a revision: nobody's screen needs to be drawn again for it.
@@ -99,17 +114,34 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "team.leave": lambda _: {},
     "audit.entries": lambda _: {"text": "acme", "since": WHEN.date(), "limit": 3},
     "audit.verify": lambda _: {},
-    "usage.month": lambda _: {"month": "2026-11"},
-    "usage.day": lambda _: {"day": date(2026, 11, 5)},
+    "usage.month": lambda world: {"month": "2026-11", "workspace": world.workspace},
+    "usage.day": lambda world: {"day": date(2026, 11, 5), "workspace": world.workspace},
     "usage.record": lambda _: {"batch": UsageBatch(runs=(RUN,), calls=(CALL, another(CALL)))},
-    "api_keys.keys": lambda _: {},
-    "api_keys.add": lambda _: {
-        "key": NewKey(id="key_1", provider="openai", hint="sk-…wxyz", fingerprint="f", sealed="v1.sealed")
-    },
-    "workspaces.cards": lambda _: {},
+    "api_keys.show": lambda _: {},
+    "api_keys.add": lambda _: {"key": NewKey(provider="openai", secret="sk-proj-" + "a" * 40, verdict="valid")},
+    "api_keys.replace": lambda _: {"key": NewKey(provider="mistral", secret="n" * 32)},
+    "api_keys.set_enabled": lambda _: {"provider": "mistral", "enabled": False},
+    "api_keys.set_fallback": lambda _: {"provider": "grok", "never": True},
+    "api_keys.checked": lambda world: {"provider": "mistral", "id": world.key, "verdict": "valid"},
+    "api_keys.remove": lambda _: {"provider": "mistral"},
+    "api_keys.use": lambda _: {"provider": "mistral"},
+    "workspaces.show": lambda _: {"archived": True},
+    "workspaces.open": lambda world: {"id": world.workspace},
     "workspaces.create": lambda _: {"workspace": NewWorkspace(name="Staging", description="Rehearsal")},
+    "workspaces.save": lambda world: {"id": world.workspace, "changes": WorkspaceChanges(seen=1, name="Main")},
+    "workspaces.set_logo": lambda world: {"id": world.workspace, "image": png()},
+    "workspaces.set_member": lambda world: {
+        "id": world.workspace,
+        "email": "alan@partner.example",
+        "role": WorkspaceRole.EDITOR,
+        "name": "Alan",
+    },
+    "workspaces.remove_member": lambda world: {"id": world.workspace, "email": GUEST},
+    "workspaces.archive": lambda world: {"id": world.workspace},
+    "workspaces.restore": lambda world: {"id": world.shelf},
+    "workspaces.delete": lambda world: {"id": world.workspace, "confirm": "Default"},
     "workspaces.set_inventory": lambda world: {
-        "workspace": world.workspace,
+        "id": world.workspace,
         "inventory": Inventory(workflows={"w1": "Invoice intake"}, agents={"a1": "Clerk"}),
     },
 }

@@ -120,10 +120,10 @@ def test_every_change_moves_the_revision_and_no_question_does(store: Store) -> N
 def test_what_deleting_takes_away_is_told_first_and_gone_after(backend: Backend, store: Store) -> None:
     wait(join(store, ADMIN, "Grace"))
     wait(store.team.invite(NewInvitation(email="new@acme.example")))
-    (workspace,) = wait(store.workspaces.cards())
+    (workspace,) = wait(store.workspaces.show()).workspaces
     inventory = Inventory(workflows={"w1": "One", "w2": "Two"}, agents={"a1": "Clerk"})
     wait(store.workspaces.set_inventory(workspace.id, inventory))
-    wait(store.api_keys.add(NewKey(id="k", provider="openai", hint="…", fingerprint="f", sealed="s")))
+    wait(store.api_keys.add(NewKey(provider="openai", secret="k" * 20)))
     wait(store.usage.record(UsageBatch(runs=(RUN,), calls=(CALL,))))
     told = wait(store.general.show()).losses
     assert told == Losses(workspaces=1, workflows=2, agents=1, members=2, invitations=1, api_keys=1, runs=1, calls=1)

@@ -10,22 +10,22 @@ import pytest
 from pydantic import TypeAdapter
 
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
-from orgtui.domain.roles import Role, allows
+from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.contract.usage import UsageBatch
-from orgtui.store.contract.workspaces import Inventory, NewWorkspace
+from orgtui.store.contract.workspaces import Inventory, NewWorkspace, WorkspaceChanges
 from tests.conftest import OWNER
-from tests.contract.arguments import ABOVE_ADMINS, CALL, PARTNER, QUIET, RUN, VALID, World, people
+from tests.contract.arguments import ABOVE_ADMINS, CALL, PARTNER, QUIET, RUN, VALID, World, people, png
 from tests.contract.backends import Backend, everything
 from tests.contract.conftest import ADMIN, STRANGER, wait
 
 EVERY = [declared for contract in CONTRACTS.values() for declared in operations(contract).values()]
 WRITES = [declared for declared in EVERY if declared.writes]
-ACTORS = {"owner": OWNER, "admin": ADMIN, "stranger": STRANGER}
+ACTORS = {"owner": OWNER, "admin": ADMIN, "stranger": STRANGER, "platform": PLATFORM}
 
 
 def named(declared: object) -> str:
@@ -34,6 +34,23 @@ def named(declared: object) -> str:
 
 async def call(store: Store, declared: Operation, arguments: dict[str, Any]) -> Any:
     return await getattr(getattr(store, declared.section), declared.name)(**arguments)
+
+
+def may(actor: str, declared: Operation) -> bool:
+    """Whether the call with the valid arguments is permitted."""
+    if declared.needs is None:
+        return True
+    if actor == "platform":
+        # What needs no more than to look, and writes, is about oneself.
+        return declared.needs in PLATFORM_PERMISSIONS and not (declared.writes and declared.needs is Permission.VIEW)
+    if actor == "stranger" or not allows(Role(actor), declared.needs):
+        return False
+    return actor == "owner" or declared.id not in ABOVE_ADMINS
+
+
+def doer(declared: Operation) -> str:
+    """Who does it where the question is what it leaves: the owner, but for what only the platform may."""
+    return PLATFORM if declared.needs is Permission.USE_KEYS else OWNER
 
 
 def arguments_of(declared: Operation, world: World) -> dict[str, Any]:
@@ -45,15 +62,6 @@ def world(backend: Backend, store: Store) -> World:
     made = wait(people(store))
     backend.clock.now += timedelta(minutes=2)
     return made
-
-
-def may(actor: str, declared: Operation) -> bool:
-    """Whether the call with the valid arguments is permitted."""
-    if declared.needs is None:
-        return True
-    if actor == "stranger" or not allows(Role(actor), declared.needs):
-        return False
-    return actor == "owner" or declared.id not in ABOVE_ADMINS
 
 
 def test_every_operation_has_valid_arguments_and_nothing_else_has() -> None:
@@ -90,7 +98,7 @@ def test_a_role_may_exactly_what_its_permissions_say(
 def test_a_write_leaves_one_audit_row_and_one_revision(backend: Backend, world: World, declared: Operation) -> None:
     before = everything(backend)
     ((revision,),) = backend.rows("SELECT revision FROM organizations")
-    wait(call(backend.open(OWNER), declared, arguments_of(declared, world)))
+    wait(call(backend.open(doer(declared)), declared, arguments_of(declared, world)))
     after = everything(backend)
     if declared.id == "general.delete":
         assert not any(after.values())
@@ -106,7 +114,7 @@ def test_a_write_leaves_one_audit_row_and_one_revision(backend: Backend, world: 
 def test_the_same_write_with_its_key_answers_the_same_and_happens_once(
     backend: Backend, world: World, declared: Operation
 ) -> None:
-    store, arguments = backend.open(OWNER), arguments_of(declared, world)
+    store, arguments = backend.open(doer(declared)), arguments_of(declared, world)
     with idempotency_key("4f0e-key"):
         answer = wait(call(store, declared, arguments))
         once = everything(backend)
@@ -161,7 +169,7 @@ def test_neither_key_nor_answer_can_be_read_in_the_tables(backend: Backend, stor
 
 @pytest.mark.parametrize("declared", EVERY, ids=named)
 def test_every_answer_comes_back_from_json_as_it_was(backend: Backend, world: World, declared: Operation) -> None:
-    answer = wait(call(backend.open(OWNER), declared, arguments_of(declared, world)))
+    answer = wait(call(backend.open(doer(declared)), declared, arguments_of(declared, world)))
     method = getattr(CONTRACTS[declared.section], declared.name)
     adapter = TypeAdapter(get_type_hints(method)["return"])
     assert adapter.validate_json(adapter.dump_json(answer)) == answer
@@ -202,9 +210,39 @@ REFUSED: dict[str, Callable[[World], list[dict[str, Any]]]] = {
         {"batch": UsageBatch(runs=(RUN,) * 5_001)},
         {"batch": UsageBatch(calls=(CALL,) * 5_001)},
     ],
-    "api_keys.add": lambda _: [{"key": NewKey(id="k", provider="nobody", hint="", fingerprint="", sealed="")}],
+    "api_keys.add": lambda _: [
+        {"key": NewKey(provider="nobody", secret="k" * 20)},
+        {"key": NewKey(provider="mistral", secret="k" * 20)},
+        {"key": NewKey(provider="openai", secret="m" * 32)},
+        {"key": NewKey(provider="openai", secret="")},
+    ],
+    "api_keys.replace": lambda _: [
+        {"key": NewKey(provider="grok", secret="k" * 20)},
+        {"key": NewKey(provider="mistral", secret="m" * 32)},
+        {"key": NewKey(provider="mistral", secret="two words")},
+    ],
+    "api_keys.set_enabled": lambda _: [{"provider": "nobody", "enabled": True}, {"provider": "grok", "enabled": True}],
+    "api_keys.set_fallback": lambda _: [{"provider": "nobody", "never": True}],
+    "api_keys.checked": lambda _: [
+        {"provider": "grok", "id": "key_1", "verdict": "valid"},
+        {"provider": "mistral", "id": "key_1", "verdict": "fine"},
+    ],
+    "api_keys.remove": lambda _: [{"provider": "nobody"}, {"provider": "grok"}],
+    "api_keys.use": lambda _: [{"provider": "nobody"}],
     "workspaces.create": lambda _: [{"workspace": NewWorkspace(name=" ")}, {"workspace": NewWorkspace(name="DEFAULT")}],
-    "workspaces.set_inventory": lambda _: [{"workspace": NONE, "inventory": Inventory(workflows={}, agents={})}],
+    "workspaces.save": lambda _: [
+        {"id": "ws_none", "changes": WorkspaceChanges(seen=1, name="Main")},
+        *({"id": "ws_none", "changes": WorkspaceChanges(seen=1, name=name)} for name in ("", "a\u202e", "x" * 61)),
+    ],
+    "workspaces.set_logo": lambda _: [{"id": "ws_none", "image": png()}],
+    "workspaces.set_member": lambda _: [
+        {"id": "ws_none", "email": "alan@partner.example", "role": WorkspaceRole.VIEWER}
+    ],
+    "workspaces.remove_member": lambda _: [{"id": "ws_none", "email": OWNER}],
+    "workspaces.archive": lambda _: [{"id": "ws_none"}],
+    "workspaces.restore": lambda _: [{"id": "ws_none"}],
+    "workspaces.delete": lambda _: [{"id": "ws_none", "confirm": "Default"}],
+    "workspaces.set_inventory": lambda _: [{"id": "ws_none", "inventory": Inventory(workflows={}, agents={})}],
 }
 
 
@@ -212,13 +250,14 @@ REFUSED: dict[str, Callable[[World], list[dict[str, Any]]]] = {
 def test_a_write_that_is_refused_leaves_nothing(
     backend: Backend, world: World, store: Store, declared: Operation
 ) -> None:
-    # The partner is the only owner, and everything here is done by her.
+    # The partner is the only owner, and everything here is done by her, but for what only the platform may.
     (me,) = [member.id for member in wait(store.team.show()).members if member.email == OWNER]
     wait(backend.open(PARTNER).team.set_role(me, Role.ADMIN))
-    partner, before = backend.open(PARTNER), everything(backend)
+    actor = PARTNER if doer(declared) == OWNER else PLATFORM
+    asked, before = backend.open(actor), everything(backend)
     refused = REFUSED[declared.id](world)
     assert bool(refused) == bool(declared.raises)
     for arguments in refused:
         with idempotency_key("refused"), pytest.raises(declared.raises):
-            wait(call(partner, declared, arguments))
+            wait(call(asked, declared, arguments))
         assert everything(backend) == before

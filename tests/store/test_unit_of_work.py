@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orgtui.domain.roles import PLATFORM, Permission
 from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.sql.sqlite import SqliteDatabase
@@ -28,9 +29,13 @@ def named(declared: Operation) -> str:
 
 @pytest.fixture
 def unit(acme: SqliteDatabase, clock: Clock) -> UnitOfWork:
+    return acting(acme, clock, OWNER)
+
+
+def acting(acme: SqliteDatabase, clock: Clock, actor: str) -> UnitOfWork:
     with acme.reading() as rows:
         organization = rows.value("SELECT id FROM organizations")
-    return UnitOfWork(acme, organization, OWNER, clock.ambient())
+    return UnitOfWork(acme, organization, actor, clock.ambient())
 
 
 def dump(database: SqliteDatabase) -> dict[str, Any]:
@@ -49,8 +54,9 @@ def test_every_operation_is_implemented_with_the_parameters_it_declares(declared
 
 @pytest.mark.parametrize("declared", WRITES, ids=named)
 def test_a_write_that_breaks_after_its_work_leaves_nothing(
-    acme: SqliteDatabase, clock: Clock, store: SqlStore, unit: UnitOfWork, declared: Operation
+    acme: SqliteDatabase, store: SqlStore, clock: Clock, declared: Operation
 ) -> None:
+    unit = acting(acme, clock, PLATFORM if declared.needs is Permission.USE_KEYS else OWNER)
     arguments = VALID[declared.id](wait(people(store.store)))
     clock.now += timedelta(minutes=2)
     before = dump(acme)

@@ -9,11 +9,14 @@ from datetime import date as calendar_date
 from decimal import Decimal
 from typing import Protocol
 
-from orgtui.domain.errors import Invalid
+from orgtui.domain.errors import Invalid, NotFound
 from orgtui.domain.money import Cost
 from orgtui.domain.roles import Permission
 from orgtui.domain.usage import Call, Run
 from orgtui.store.contract.operation import operation
+
+UNASSIGNED = "none"
+"""In the place of a workspace's id: what belongs to none that is there, because it named none, or one since deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +138,17 @@ class Recorded:
 
 
 class Usage(Protocol):
-    """Runs, tokens and cost."""
+    """Runs, tokens and cost: of the organization, or of one `workspace` (its id, or UNASSIGNED), archived ones too.
 
-    @operation("GET", "/usage/{month}", needs=Permission.VIEW, raises=(Invalid,))
-    async def month(self, month: str | None = None) -> UsageMonth:
+    Its workspaces and UNASSIGNED add up to the organization, in every figure.
+    """
+
+    @operation("GET", "/usage/{month}", needs=Permission.VIEW, raises=(Invalid, NotFound))
+    async def month(self, month: str | None = None, workspace: str | None = None) -> UsageMonth:
         """Everything the section shows for `month` (YYYY-MM; the current one by default)."""
 
-    @operation("GET", "/usage/days/{day}", needs=Permission.VIEW, raises=(Invalid,))
-    async def day(self, day: calendar_date) -> list[WorkflowRuns]:
+    @operation("GET", "/usage/days/{day}", needs=Permission.VIEW, raises=(Invalid, NotFound))
+    async def day(self, day: calendar_date, workspace: str | None = None) -> list[WorkflowRuns]:
         """A day's runs by workflow, the busiest first."""
 
     @operation("POST", "/usage/events", needs=Permission.RECORD_USAGE, raises=(Invalid,))

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from orgtui.domain.ambient import Ambient
+from orgtui.domain.roles import PLATFORM
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
 from orgtui.store.sql import schema
@@ -21,9 +22,13 @@ from orgtui.store.sql.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class SqlStore:
-    """An open SQL store: the contract's sections in `store`, and `close` for when the last write is done."""
+    """An open SQL store: the contract's sections in `store`, and `close` for when the last write is done.
+
+    `platform` is the same store with the platform acting: for what this program does in its name, never for a person.
+    """
 
     store: Store
+    platform: Store
     close: Callable[[], None]
 
 
@@ -43,25 +48,29 @@ def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient
     schema.ensure(database, ambient)
     with database.reading() as rows:
         organization, owner = _find(rows, database)
-    unit = UnitOfWork(database, organization, actor or owner, ambient)
     # Two threads: a long import never keeps a screen from being read.
     reads = ThreadPoolExecutor(1, thread_name_prefix="orgtui-read")
     writes = ThreadPoolExecutor(1, thread_name_prefix="orgtui-write")
 
-    async def invoke(operation: Operation, arguments: dict[str, Any]) -> Any:
-        def work() -> Any:
-            run = unit.write if operation.writes else unit.read
-            return run(operation, implementation(operation), arguments)
+    def acting(whose: str) -> Store:
+        unit = UnitOfWork(database, organization, whose, ambient)
 
-        executor = writes if operation.writes else reads
-        return await asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
+        async def invoke(operation: Operation, arguments: dict[str, Any]) -> Any:
+            def work() -> Any:
+                run = unit.write if operation.writes else unit.read
+                return run(operation, implementation(operation), arguments)
+
+            executor = writes if operation.writes else reads
+            return await asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
+
+        return Store(lambda contract: face(contract, invoke), database.label)
 
     def close() -> None:
         reads.shutdown(wait=True)
         writes.shutdown(wait=True)
         database.close()
 
-    return SqlStore(Store(lambda contract: face(contract, invoke), database.label), close)
+    return SqlStore(acting(actor or owner), acting(PLATFORM), close)
 
 
 def _find(rows: Rows, database: SqliteDatabase) -> tuple[str, str]:

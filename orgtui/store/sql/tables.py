@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
 NO_WORKSPACE = ""
+_THERE = text("deleted_at IS NULL")
 
 
 def _instant(*, nullable: bool = False) -> Any:
@@ -81,10 +82,12 @@ class Invitation(SQLModel, table=True):
 
 
 class Workspace(SQLModel, table=True):
-    """An isolated environment."""
+    """An isolated environment; a deleted one is a row still, for what it ran and cost, and its name is free again."""
 
     __tablename__ = "workspaces"
-    __table_args__ = (Index("workspaces_name", "org_id", "name_key", unique=True),)
+    __table_args__ = (
+        Index("workspaces_name", "org_id", "name_key", unique=True, sqlite_where=_THERE, postgresql_where=_THERE),
+    )
 
     org_id: str = _organization()
     id: str = Field(primary_key=True)
@@ -94,6 +97,26 @@ class Workspace(SQLModel, table=True):
     created_at: int = _instant()
     archived_at: int | None = _instant(nullable=True)
     version: int = 1
+    logo: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    icon: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    deleted_at: int | None = _instant(nullable=True)
+
+
+class WorkspaceMember(SQLModel, table=True):
+    """Somebody's role in one workspace; owners and admins of the organization need none."""
+
+    __tablename__ = "workspace_members"
+    __table_args__ = (
+        ForeignKeyConstraint(["org_id", "workspace_id"], ["workspaces.org_id", "workspaces.id"], ondelete="CASCADE"),
+    )
+
+    org_id: str = Field(primary_key=True)
+    workspace_id: str = Field(primary_key=True)
+    email_key: str = Field(primary_key=True)
+    email: str
+    name: str
+    role: str
+    added_at: int = _instant()
 
 
 class InventoryItem(SQLModel, table=True):
@@ -125,6 +148,21 @@ class ProviderKey(SQLModel, table=True):
     sealed: str
     added_by: str
     added_at: int = _instant()
+    enabled: bool = True
+    last_used_at: int | None = _instant(nullable=True)
+    checked_at: int | None = _instant(nullable=True)
+    verdict: str = "untested"
+    note: str = ""
+
+
+class ProviderPolicy(SQLModel, table=True):
+    """What holds for a provider whether it has a key or not."""
+
+    __tablename__ = "provider_policies"
+
+    org_id: str = _organization()
+    provider: str = Field(primary_key=True)
+    never_fall_back: bool = False
 
 
 class RunRow(SQLModel, table=True):

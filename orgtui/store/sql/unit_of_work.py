@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
 from orgtui.domain.months import micros
-from orgtui.domain.roles import Role, allows, refusal
+from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, allows, refusal
 from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.operation import Operation, current_key
 from orgtui.store.sql.chain import next_row
 from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.vault import MasterKeys, Vault
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -51,7 +52,7 @@ class Write:
     role: Role | None
     ambient: Ambient
     now: datetime
-    chain: Callable[[], hmac.HMAC]
+    keys: Callable[[], MasterKeys]
     changed: bool | None = field(default=None, init=False)
 
     @property
@@ -63,7 +64,12 @@ class Write:
 
     def read(self) -> Read:
         """The same moment, for the functions that answer reads."""
-        return Read(self.rows, self.organization, self.actor, self.role, self.now, self.chain)
+        return Read(self.rows, self.organization, self.actor, self.role, self.now, lambda: self.keys().chain())
+
+    @property
+    def vault(self) -> Vault:
+        """What seals and opens provider keys."""
+        return Vault(self.keys(), self.ambient.random)
 
     def audit(self, subject: str, *, before: Any = None, after: Any = None) -> None:
         """Record what changed: `before` and `after` are JSON values, without secrets."""
@@ -71,11 +77,11 @@ class Write:
         self.session.add(
             next_row(
                 self.rows,
-                self.chain(),
+                self.keys().chain(),
                 organization=self.organization,
                 at=micros(self.now),
                 actor=self.actor,
-                role=self.role.value if self.role else NOBODY,
+                role=self._role(),
                 operation=self.operation,
                 subject=subject,
                 before=before,
@@ -86,6 +92,11 @@ class Write:
     def unchanged(self) -> None:
         """Say that there was nothing to change."""
         self._end(changed=False)
+
+    def _role(self) -> str:
+        if self.role:
+            return self.role.value
+        return PLATFORM if self.actor == PLATFORM else NOBODY
 
     def _end(self, *, changed: bool) -> None:
         if self.changed is not None:
@@ -103,20 +114,20 @@ class UnitOfWork:
         """Run a read: permission and rows of the same moment."""
         with self._database.reading() as rows:
             actor, role = self._permit(rows, operation)
-            tx = Read(rows, self._organization, actor, role, self._ambient.now(), self._chain)
+            tx = Read(rows, self._organization, actor, role, self._ambient.now(), lambda: self._keys().chain())
             return function(tx, **arguments)
 
     def write(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a write: all of it is kept, or nothing."""
         with self._database.writing() as session:
             now = self._ambient.now()
-            tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, now, self._chain)
+            tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, now, self._keys)
             key = current_key()
-            request = _digest(self._actor, arguments) if key else ""
+            request = _digest(tx, key, arguments) if key else ""
             kept = _kept(tx, key) if key else None
             # Before the permission: whoever left or gave up a role asks once more when the answer was lost.
             if key and kept and kept[:2] == (operation.id, request):
-                return answers(operation).validate_json(_unseal(key, kept[2]))
+                return answers(operation).validate_json(_unseal(tx, key, kept[2]))
             tx.actor, tx.role = self._permit(tx.rows, operation)
             if kept:
                 raise KeyReused("This idempotency key was used for another request; use a new one.")
@@ -126,26 +137,38 @@ class UnitOfWork:
             _close(tx, operation, key, request, result)
             return result
 
-    def _chain(self) -> hmac.HMAC:
-        return self._database.keys.open(self._ambient.random).chain()
+    def _keys(self) -> MasterKeys:
+        return self._database.keys.open(self._ambient.random)
 
     def _permit(self, rows: Rows, operation: Operation) -> tuple[str, Role | None]:
         """Who acts, as the organization writes their address, and as what."""
         if operation.needs is None:
             return self._actor, None
+        if self._actor == PLATFORM:
+            self._permit_platform(rows, operation, operation.needs)
+            return PLATFORM, None
         found = rows.one(
             "SELECT email, role FROM members WHERE org_id = :org AND email_key = :key",
             org=self._organization,
             key=self._actor.casefold(),
         )
         if found is None:
-            if not rows.one("SELECT 1 FROM organizations WHERE id = :org", org=self._organization):
-                raise NotFound("The organization has been deleted.")
+            self._find(rows)
             raise Forbidden(f"{self._actor} is not a member of this organization; act as one with --as EMAIL.")
         email, role = found[0], Role(found[1])
         if not allows(role, operation.needs):
             raise Forbidden(refusal(operation.needs))
         return email, role
+
+    def _permit_platform(self, rows: Rows, operation: Operation, needed: Permission) -> None:
+        self._find(rows)
+        # Writes that need no more than to look are about oneself, and the platform is no member.
+        if needed not in PLATFORM_PERMISSIONS or (operation.writes and needed == Permission.VIEW):
+            raise Forbidden(f"The platform does not do this ({operation.id}); a member does.")
+
+    def _find(self, rows: Rows) -> None:
+        if not rows.one("SELECT 1 FROM organizations WHERE id = :org", org=self._organization):
+            raise NotFound("The organization has been deleted.")
 
 
 def _close(tx: Write, operation: Operation, key: str | None, request: str, result: Any) -> None:
@@ -159,10 +182,10 @@ def _close(tx: Write, operation: Operation, key: str | None, request: str, resul
         tx.session.add(
             IdempotencyKey(
                 org_id=tx.organization,
-                key=_name(key),
+                key=_derived(tx, key, "name").hex(),
                 operation=operation.id,
                 request=request,
-                response=_seal(key, tx.ambient.random(_NONCE), answers(operation).dump_json(result)),
+                response=_seal(tx, key, answers(operation).dump_json(result)),
                 at=micros(tx.now),
             )
         )
@@ -173,31 +196,45 @@ def _kept(tx: Write, key: str) -> tuple[Any, ...] | None:
     return tx.rows.one(
         "SELECT operation, request, response FROM idempotency_keys WHERE org_id = :org AND key = :key",
         org=tx.organization,
-        key=_name(key),
+        key=_derived(tx, key, "name").hex(),
     )
 
 
-def _digest(actor: str, arguments: dict[str, Any]) -> str:
-    return hashlib.sha256(repr((actor.casefold(), arguments)).encode("utf-8", "surrogatepass")).hexdigest()
+def _derived(tx: Write, key: str, purpose: str, more: str = "") -> bytes:
+    """Of the caller's key and of one that no table holds: on the tables alone no guess can be tried."""
+    mac = tx.keys().requests()
+    mac.update(json.dumps([purpose, tx.organization, key, more]).encode())
+    return mac.digest()
 
 
-def _name(key: str) -> str:
-    return hashlib.sha256(b"name" + key.encode()).hexdigest()
+def _digest(tx: Write, key: str, arguments: dict[str, Any]) -> str:
+    """Of who asks and what: only they are answered again."""
+    return _derived(
+        tx, key, "request", json.dumps([tx.actor.casefold(), arguments], default=_plain, sort_keys=True)
+    ).hex()
 
 
-def _cipher(key: str) -> Any:
+def _plain(value: Any) -> Any:
+    """What JSON has no word for: all fields of a dataclass, the ones too that its repr hides."""
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _cipher(tx: Write, key: str) -> Any:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    return AESGCM(hashlib.sha256(b"answer" + key.encode()).digest())
+    return AESGCM(_derived(tx, key, "answer"))
 
 
-def _seal(key: str, nonce: bytes, answer: bytes) -> str:
-    return base64.b64encode(nonce + _cipher(key).encrypt(nonce, answer, None)).decode()
+def _seal(tx: Write, key: str, answer: bytes) -> str:
+    nonce = tx.ambient.random(_NONCE)
+    return base64.b64encode(nonce + _cipher(tx, key).encrypt(nonce, answer, None)).decode()
 
 
-def _unseal(key: str, sealed: str) -> bytes:
+def _unseal(tx: Write, key: str, sealed: str) -> bytes:
     data = base64.b64decode(sealed)
-    answer: bytes = _cipher(key).decrypt(data[:_NONCE], data[_NONCE:], None)
+    answer: bytes = _cipher(tx, key).decrypt(data[:_NONCE], data[_NONCE:], None)
     return answer
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from orgtui.store.contract.usage import Recorded, UsageBatch
 from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.tables import NO_WORKSPACE, CallDay, CallRow, RunRow
 from orgtui.store.sql.unit_of_work import Write
+from orgtui.store.sql.workspaces import learn
 
 MOST = 5_000
 _CHUNK = 500
@@ -49,20 +51,27 @@ _KEEP_CALL_DAY = _keep(CallDay, _CALL_DAY)
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """How the organization reads a source's words: its timezone, and its workspaces by id and by name."""
+    """How the organization reads a source's words: its timezone, and its workspaces by id and by name.
+
+    An archived workspace is there; a deleted one is not.
+    """
 
     timezone: ZoneInfo
     rate: Decimal
     workspaces: dict[str, str]
+    ids: frozenset[str]
 
     @classmethod
     def of(cls, tx: Write) -> _Places:
         row = tx.rows.one("SELECT timezone, credit_rate FROM organizations WHERE id = :org", org=tx.organization)
         if row is None:
             raise AssertionError("an organization without its row")
-        found = tx.rows.all("SELECT id, name_key FROM workspaces WHERE org_id = :org", org=tx.organization)
-        names = {key: id_ for id_, key in found} | {id_: id_ for id_, _ in found}
-        return cls(zone(row[0]), Decimal(row[1]), names)
+        found = tx.rows.all(
+            "SELECT id, name_key FROM workspaces WHERE org_id = :org AND deleted_at IS NULL", org=tx.organization
+        )
+        ids = frozenset(id_ for id_, _ in found)
+        names = {key: id_ for id_, key in found} | {id_: id_ for id_ in ids}
+        return cls(zone(row[0]), Decimal(row[1]), names, ids)
 
     def day(self, when: datetime) -> str:
         return local_day(when, self.timezone).isoformat()
@@ -94,8 +103,14 @@ def _record_runs(tx: Write, places: _Places, runs: Sequence[Run]) -> Recorded:
         latest[key] = _merged(latest[key], run) if key in latest else run
     new = [run for key, run in latest.items() if key not in stored]
     moved = [run for key, run in latest.items() if key in stored and run != stored[key][0]]
-    rows = [_run_row(tx, places, run) for run in (*new, *moved)]
+    rows = [_run_row(tx, places, run) for run in new]
+    for run in moved:
+        known, (_, workspace, _) = stored[run.source, run.id]
+        # Where it began it ends, whatever that workspace has been called since.
+        kept = workspace if run.workspace == known.workspace else NO_WORKSPACE
+        rows.append(_run_row(tx, places, run, kept))
     tx.rows.run_many(_KEEP_RUN, rows)
+    _learn(tx, places, rows)
     counts = Counter((row["day"], row["workspace_id"], row["outcome"]) for row in rows)
     counts.subtract(stored[run.source, run.id][1] for run in moved)
     tx.rows.run_many(
@@ -107,6 +122,16 @@ def _record_runs(tx: Write, places: _Places, runs: Sequence[Run]) -> Recorded:
         ],
     )
     return Recorded(len(new), len(runs) - len(new) - len(moved), len(moved))
+
+
+def _learn(tx: Write, places: _Places, rows: Iterable[dict[str, Any]]) -> None:
+    """Note which workflows these runs were of; of two names for one, the later run's."""
+    seen: dict[tuple[str, str], str] = {}
+    for row in sorted(rows, key=itemgetter("started_at")):
+        if row["workflow_id"] and row["workspace_id"] in places.ids:
+            key = row["workspace_id"], row["workflow_id"]
+            seen[key] = row["workflow"] or seen.get(key, "")
+    learn(tx, seen)
 
 
 def _merged(known: Run, told: Run) -> Run:
@@ -150,13 +175,13 @@ def _stored_runs(
         yield (source, id_), (run, (day, workspace, word))
 
 
-def _run_row(tx: Write, places: _Places, run: Run) -> dict[str, Any]:
+def _run_row(tx: Write, places: _Places, run: Run, workspace: str = NO_WORKSPACE) -> dict[str, Any]:
     return {
         "org_id": tx.organization,
         "source": run.source,
         "id": run.id,
         "day": places.day(run.started_at),
-        "workspace_id": places.workspace(run.workspace),
+        "workspace_id": workspace or places.workspace(run.workspace),
         "workspace_said": run.workspace,
         "status": run.status,
         "mode": run.mode,

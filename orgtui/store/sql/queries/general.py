@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from orgtui.domain.months import instant
 from orgtui.domain.roles import Role
 from orgtui.store.contract.general import GeneralPage, Losses, Overview
@@ -10,20 +12,43 @@ from orgtui.store.sql.unit_of_work import Read
 _COUNTS = """
 SELECT (SELECT count(*) FROM members WHERE org_id = :org),
        (SELECT count(*) FROM invitations WHERE org_id = :org),
-       (SELECT count(*) FROM workspaces WHERE org_id = :org AND archived_at IS NULL),
+       (SELECT count(*) FROM workspaces WHERE org_id = :org AND deleted_at IS NULL AND archived_at IS NULL),
+       (SELECT count(*) FROM workspaces WHERE org_id = :org AND deleted_at IS NULL),
        (SELECT count(*) FROM provider_keys WHERE org_id = :org)
 """
+
+# A key that its provider refuses, or that is not to be used, connects nothing.
+CONNECTED = "SELECT count(*) FROM provider_keys WHERE org_id = :org AND enabled AND verdict <> 'invalid'"
+
+
+class _Counts(NamedTuple):
+    """The row of `_COUNTS`: `active` are the workspaces that are not archived."""
+
+    members: int
+    invitations: int
+    active: int
+    workspaces: int
+    keys: int
 
 
 def overview(tx: Read) -> Overview:
     """One row for the frame."""
     organization = tx.rows.one("SELECT name, plan, timezone FROM organizations WHERE id = :org", org=tx.organization)
-    counts = tx.rows.one(_COUNTS, org=tx.organization)
-    if organization is None or counts is None:
+    if organization is None:
         raise AssertionError("an organization without its row")
     name, plan, timezone = organization
-    _, pending, workspaces, keys = counts
-    return Overview(tx.organization, name, plan, tx.actor, tx.role or Role.ADMIN, timezone, pending, keys, workspaces)
+    counts = _counts(tx)
+    return Overview(
+        organization_id=tx.organization,
+        name=name,
+        plan=plan,
+        actor=tx.actor,
+        role=tx.role or Role.ADMIN,
+        timezone=timezone,
+        pending=counts.invitations,
+        keys_connected=tx.rows.value(CONNECTED, org=tx.organization),
+        workspaces=counts.active,
+    )
 
 
 def revision(tx: Read) -> int:
@@ -47,7 +72,7 @@ def show(tx: Read) -> GeneralPage:
         description=description,
         logo=bytes(logo) if logo is not None else None,
         members=lost.members + lost.invitations,
-        workspaces=lost.workspaces,
+        workspaces=_counts(tx).active,
         created=instant(created),
         timezone=timezone,
         version=version,
@@ -57,20 +82,26 @@ def show(tx: Read) -> GeneralPage:
 
 def losses(tx: Read) -> Losses:
     """What stands in the organization now. Events are counted by their roll-ups."""
-    counts = tx.rows.one(_COUNTS, org=tx.organization)
+    counts = _counts(tx)
     inventory = dict(
         tx.rows.all("SELECT kind, count(*) FROM inventory WHERE org_id = :org GROUP BY kind", org=tx.organization)
     )
     runs = tx.rows.value("SELECT sum(runs) FROM run_days WHERE org_id = :org", org=tx.organization)
     calls = tx.rows.value("SELECT sum(calls) FROM call_days WHERE org_id = :org", org=tx.organization)
-    members, invitations, workspaces, keys = counts or (0, 0, 0, 0)
     return Losses(
-        workspaces=workspaces,
+        workspaces=counts.workspaces,
         workflows=inventory.get("workflow", 0),
         agents=inventory.get("agent", 0),
-        members=members,
-        invitations=invitations,
-        api_keys=keys,
+        members=counts.members,
+        invitations=counts.invitations,
+        api_keys=counts.keys,
         runs=int(runs or 0),
         calls=int(calls or 0),
     )
+
+
+def _counts(tx: Read) -> _Counts:
+    row = tx.rows.one(_COUNTS, org=tx.organization)
+    if row is None:
+        raise AssertionError("a count without a row")
+    return _Counts._make(row)

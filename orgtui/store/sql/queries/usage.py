@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Context, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orgtui.domain.errors import Invalid
 from orgtui.domain.money import EXACT, ZERO, Cost, total
 from orgtui.domain.months import Month, instant, local_day, zone
 from orgtui.domain.usage import ERROR, SUCCESS, Funding, is_counted
 from orgtui.store.contract.usage import (
+    UNASSIGNED,
     DayExecutions,
     DaySpending,
     Figures,
@@ -22,16 +23,17 @@ from orgtui.store.contract.usage import (
     UsageMonth,
     WorkflowRuns,
 )
+from orgtui.store.sql.queries.workspaces import check
 from orgtui.store.sql.unit_of_work import Read
 
 _RUNS = """
 SELECT day, outcome, sum(runs) FROM run_days
-WHERE org_id = :org AND day BETWEEN :first AND :last GROUP BY day, outcome
+WHERE org_id = :org AND day BETWEEN :first AND :last {part} GROUP BY day, outcome
 """
 _CALLS = """
 SELECT day, provider, model, funding, currency, calls, failed_calls, input_tokens, output_tokens, total_tokens,
        unpriced_calls, billed, estimated, credits
-FROM call_days WHERE org_id = :org AND day BETWEEN :first AND :last
+FROM call_days WHERE org_id = :org AND day BETWEEN :first AND :last {part}
 """
 _FIRST_DAY = """
 SELECT min(day) FROM (SELECT min(day) AS day FROM run_days WHERE org_id = :org AND runs > 0
@@ -39,7 +41,11 @@ SELECT min(day) FROM (SELECT min(day) AS day FROM run_days WHERE org_id = :org A
 """
 _DAY = """
 SELECT coalesce(workflow, workflow_id, ''), outcome, count(*) FROM runs
-WHERE org_id = :org AND day = :day GROUP BY coalesce(workflow, workflow_id, ''), outcome
+WHERE org_id = :org AND day = :day {part} GROUP BY coalesce(workflow, workflow_id, ''), outcome
+"""
+_OF_ONE = "AND workspace_id = :workspace"
+_OF_NONE = """
+AND workspace_id NOT IN (SELECT id FROM workspaces WHERE org_id = :org AND deleted_at IS NULL)
 """
 # An average has no last digit; these are as many as anybody's calculator shows.
 _AVERAGE = Context(prec=28)
@@ -130,8 +136,9 @@ class _Sums:
         return None if self.unsettled and not self.credits else Cost(self.credits, currency)
 
 
-def month(tx: Read, month: str | None) -> UsageMonth:
+def month(tx: Read, month: str | None = None, workspace: str | None = None) -> UsageMonth:
     """Everything the section shows for a month; raises Invalid for one that is not there to be seen."""
+    _check(tx, workspace)
     settings = tx.rows.one(
         "SELECT timezone, currency, created_at FROM organizations WHERE id = :org", org=tx.organization
     )
@@ -144,7 +151,7 @@ def month(tx: Read, month: str | None) -> UsageMonth:
     if wanted > latest:
         raise Invalid(f"{wanted.title} has not begun; the latest month is {latest}.", field="month")
     before = wanted.shift(-1)
-    runs, calls = _runs(tx, wanted), _calls(tx, wanted)
+    runs, calls = _runs(tx, wanted, workspace), _calls(tx, wanted, workspace)
     sums = _Sums.of(calls)
     elapsed = today.day if wanted == latest else wanted.length
     spend = sums.paid(currency) if calls else None
@@ -155,7 +162,7 @@ def month(tx: Read, month: str | None) -> UsageMonth:
         latest=str(latest),
         elapsed_days=elapsed,
         figures=_figures(runs, calls, currency),
-        previous=_figures(_runs(tx, before), _calls(tx, before), currency),
+        previous=_figures(_runs(tx, before, workspace), _calls(tx, before, workspace), currency),
         daily_executions=_daily(wanted, runs),
         monthly_spend=spend,
         models_used=len({(row.provider, row.model) for row in calls}),
@@ -169,22 +176,34 @@ def month(tx: Read, month: str | None) -> UsageMonth:
     )
 
 
-def day(tx: Read, day: date) -> list[WorkflowRuns]:
+def day(tx: Read, day: date, workspace: str | None = None) -> list[WorkflowRuns]:
     """A day's runs by workflow, the busiest first."""
+    _check(tx, workspace)
     found: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for workflow, word, count in tx.rows.all(_DAY, org=tx.organization, day=day.isoformat()):
+    for workflow, word, count in _part(tx, _DAY, workspace, day=day.isoformat()):
         found[workflow][0 if word == SUCCESS else 1 if word == ERROR else 2] += count
     rows = [WorkflowRuns(workflow, *counts) for workflow, counts in found.items()]
     return sorted(rows, key=lambda row: (-row.success - row.error - row.not_counted, row.workflow))
 
 
-def _runs(tx: Read, month: Month) -> list[_RunDay]:
-    rows = tx.rows.all(_RUNS, org=tx.organization, first=f"{month}-01", last=f"{month}-31")
+def _check(tx: Read, workspace: str | None) -> None:
+    if workspace not in (None, UNASSIGNED):
+        check(tx, workspace)
+
+
+def _part(tx: Read, sql: str, workspace: str | None, **parameters: str) -> list[tuple[Any, ...]]:
+    """The rows of one workspace, of none, or all."""
+    part = "" if workspace is None else _OF_NONE if workspace == UNASSIGNED else _OF_ONE
+    return tx.rows.all(sql.format(part=part), org=tx.organization, workspace=workspace, **parameters)
+
+
+def _runs(tx: Read, month: Month, workspace: str | None) -> list[_RunDay]:
+    rows = _part(tx, _RUNS, workspace, first=f"{month}-01", last=f"{month}-31")
     return [_RunDay(day, outcome, int(runs)) for day, outcome, runs in rows if runs]
 
 
-def _calls(tx: Read, month: Month) -> list[_CallDay]:
-    rows = tx.rows.all(_CALLS, org=tx.organization, first=f"{month}-01", last=f"{month}-31")
+def _calls(tx: Read, month: Month, workspace: str | None) -> list[_CallDay]:
+    rows = _part(tx, _CALLS, workspace, first=f"{month}-01", last=f"{month}-31")
     return [_CallDay._make(row) for row in rows]
 
 
