@@ -151,7 +151,7 @@ class MasterKeys:
         return cls(path, random)
 
     def __repr__(self) -> str:
-        return f"MasterKeys({str(self.path)!r}, {', '.join(self._ring.masters)})"
+        return f"MasterKeys({str(self.path)!r})"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("master keys are not pickled")

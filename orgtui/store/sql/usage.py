@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -126,12 +125,16 @@ def _record_runs(tx: Write, places: _Places, runs: Sequence[Run]) -> Recorded:
 
 def _learn(tx: Write, places: _Places, rows: Iterable[dict[str, Any]]) -> None:
     """Note which workflows these runs were of; of two names for one, the later run's."""
-    seen: dict[tuple[str, str], str] = {}
-    for row in sorted(rows, key=itemgetter("started_at")):
-        if row["workflow_id"] and row["workspace_id"] in places.ids:
-            key = row["workspace_id"], row["workflow_id"]
-            seen[key] = row["workflow"] or seen.get(key, "")
-    learn(tx, seen)
+    seen: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
+    for row in rows:
+        workflow, workspace = row["workflow_id"], row["workspace_id"]
+        if workflow and workspace in places.ids:
+            told = (row["started_at"] if row["workflow"] else 0, row["workflow"] or "")
+            known = seen[workspace]
+            if workflow not in known or known[workflow] < told:
+                known[workflow] = told
+    names = {space: {id_: name for id_, (_, name) in known.items()} for space, known in seen.items()}
+    learn(tx, names)
 
 
 def _merged(known: Run, told: Run) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +19,6 @@ from orgtui.store.sql.tables import Workspace, WorkspaceMember
 from orgtui.store.sql.unit_of_work import Write
 
 _LONGEST_ID, _LONGEST_NAME = 512, 200
-_CHUNK = 500
 _WORKFLOW, _AGENT = "workflow", "agent"
 _FIELDS = ("name", "description")
 _HOLD = """
@@ -29,9 +28,10 @@ ON CONFLICT (org_id, workspace_id, kind, id) DO UPDATE SET name = excluded.name
 _LET_GO = """
 DELETE FROM inventory WHERE org_id = :org AND workspace_id = :workspace AND kind = :kind AND id = :id
 """
-_NAMES = """
+_WORKFLOWS = """
 SELECT id, name FROM inventory WHERE org_id = :org AND workspace_id = :workspace AND kind = 'workflow'
 """
+_SIZE = "SELECT count(*) FROM inventory WHERE org_id = :org AND workspace_id = :workspace"
 Items = dict[tuple[str, str], str]
 
 
@@ -252,50 +252,23 @@ def set_inventory(tx: Write, id: str, inventory: contract.Inventory, replace: bo
     return queries.card(tx.read(), id)
 
 
-def learn(tx: Write, seen: Mapping[tuple[str, str], str]) -> None:
-    """Note workflows that were seen to run: their names by workspace and id, empty where no run had one.
+def learn(tx: Write, seen: Mapping[str, Mapping[str, str]]) -> None:
+    """Note workflows that were seen to run: by workspace their ids and names, empty where no run had one.
 
     What the platform lists is better known than what a run of some past day says: a run adds a workflow, and names only
     one that has no name yet. A workspace that holds the most learns no more.
     """
-    told: dict[str, dict[str, str]] = defaultdict(dict)
-    for (workspace, workflow), name in seen.items():
-        told[workspace][workflow] = _shown(name, workflow)
-    rows = []
-    for workspace, names in told.items():
-        held = _held(tx, workspace, list(names))
-        named = [workflow for workflow, name in held.items() if name == workflow != names[workflow]]
-        new = [workflow for workflow in names if workflow not in held]
+    rows, items = tx.rows, []
+    for workspace, names in seen.items():
+        # All of them, at most MOST_ITEMS: one statement for every workspace, and nothing to prepare for each batch.
+        held = dict(rows.all(_WORKFLOWS, org=tx.organization, workspace=workspace))
+        named = [each for each, name in names.items() if name not in ("", each) and held.get(each) == each]
+        new = [each for each in names if each not in held]
         if new:
-            new = new[: max(contract.MOST_ITEMS - _size(tx, workspace), 0)]
-        rows += [_item(tx, workspace, (_WORKFLOW, each)) | {"name": names[each]} for each in (*named, *new)]
-    tx.rows.run_many(_HOLD, rows)
-
-
-def _held(tx: Write, workspace: str, workflows: list[str]) -> dict[str, str]:
-    """Those of the workflows that the workspace is known to hold, with their names."""
-    found: dict[str, str] = {}
-    for start in range(0, len(workflows), _CHUNK):
-        ids = {f"id{index}": each for index, each in enumerate(workflows[start : start + _CHUNK])}
-        names = ", ".join(f":{name}" for name in ids)
-        rows = tx.rows.all(
-            f"{_NAMES} AND id IN ({names})",
-            org=tx.organization,
-            workspace=workspace,
-            **ids,
-        )
-        found.update(dict(rows))
-    return found
-
-
-def _size(tx: Write, workspace: str) -> int:
-    return int(
-        tx.rows.value(
-            "SELECT count(*) FROM inventory WHERE org_id = :org AND workspace_id = :workspace",
-            org=tx.organization,
-            workspace=workspace,
-        )
-    )
+            room = contract.MOST_ITEMS - rows.value(_SIZE, org=tx.organization, workspace=workspace)
+            new = new[: max(room, 0)]
+        items += [_item(tx, workspace, (_WORKFLOW, each)) | {"name": _shown(names[each], each)} for each in named + new]
+    rows.run_many(_HOLD, items)
 
 
 def _items(kind: str, told: Mapping[str, str]) -> Items:
