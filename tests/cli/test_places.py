@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from orgtui.store.sql import schema
 from tests.cli.conftest import Run
 from tests.cli.test_root import ORGTUI
 from tests.conftest import SAMPLES
@@ -101,7 +102,7 @@ def a_newer_one(path: Path) -> None:
         (a_directory, "is a directory; name the database file itself"),
         (a_text, "is not a sound SQLite database"),
         (another_programs, "is a database of another program"),
-        (a_newer_one, "has schema 0999, newer than this program's 0001: upgrade orgtui to open it"),
+        (a_newer_one, f"has schema 0999, newer than this program's {schema.HEAD}: upgrade orgtui to open it"),
     ],
 )
 def test_what_is_no_store_of_ours_is_left_alone(

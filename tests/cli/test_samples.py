@@ -302,7 +302,7 @@ def test_standard_input_is_read_too(orgtui: Run) -> None:
 def test_nothing_of_what_was_asked_or_answered_is_kept(orgtui: Run, tmp_path: Path) -> None:
     prompts = gzip.decompress((SAMPLES / "litellm" / "json_array" / "0001.body.json.gz").read_bytes())
     take(orgtui, "json_array")
-    stored = b"".join(file.read_bytes() for file in tmp_path.glob("acme.db*"))
+    stored = b"".join(file.read_bytes() for file in tmp_path.glob("acme.db*") if file.is_file())
     assert b"gpt-4o-mini" in stored
     for word in (b"ipsum", b"dolor", b"consectetur"):
         assert word in prompts

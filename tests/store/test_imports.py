@@ -21,11 +21,12 @@ from orgtui.store.sql.store import open_sql_store
 opened = open_sql_store(SqliteDatabase(pathlib.Path(sys.argv[1])), None, system_ambient())
 
 async def ask():
+    workspace = (await opened.store.workspaces.show()).workspaces[0].id
     for contract in CONTRACTS.values():
         for read in operations(contract).values():
             # The check of the audit log needs the master key, and no screen waits for it.
             if not read.writes and read.id != "audit.verify":
-                arguments = [datetime.date(2020, 1, 1)] if read.name == "day" else []
+                arguments = {"day": [datetime.date(2020, 1, 1)], "open": [workspace]}.get(read.name, [])
                 await getattr(getattr(opened.store, read.section), read.name)(*arguments)
 
 asyncio.run(ask())

@@ -37,6 +37,7 @@ ORPHAN = "op.execute(\"UPDATE members SET org_id = 'nobody'\")"
 TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
 NAMES = "SELECT organizations.name, email FROM organizations JOIN members ON org_id = organizations.id"
 Newer = Callable[[str], None]
+HEAD = schema.HEAD
 
 
 @pytest.fixture
@@ -46,11 +47,12 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Newer:
     def make(body: str) -> None:
         scripts = tmp_path / "migrations"
         shutil.copytree(schema.SCRIPTS, scripts)
-        header = 'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "0003"\ndown_revision = "0002"\n'
-        (scripts / "versions" / "0003_next.py").write_text(f"{header}\n\ndef upgrade():\n    {body}\n")
+        header = 'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "0999"\n'
+        header += f'down_revision = "{HEAD}"\n'
+        (scripts / "versions" / "0999_next.py").write_text(f"{header}\n\ndef upgrade():\n    {body}\n")
         monkeypatch.setattr(schema, "SCRIPTS", scripts)
-        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0003"))
-        monkeypatch.setattr(schema, "HEAD", "0003")
+        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0999"))
+        monkeypatch.setattr(schema, "HEAD", "0999")
 
     return make
 
@@ -90,8 +92,8 @@ def test_an_older_one_is_upgraded_after_a_backup(acme: SqliteDatabase, clock: Cl
     backup = schema.ensure(acme, clock.ambient())
     assert backup is not None
     assert [backup] == backups(acme)
-    assert backup.name == "acme.db.0002.20261123T120000Z.backup"
-    for path, revision in ((acme.path, "0003"), (backup, "0002")):
+    assert backup.name == f"acme.db.{HEAD}.20261123T120000Z.backup"
+    for path, revision in ((acme.path, "0999"), (backup, HEAD)):
         assert look(path, "SELECT version_num FROM alembic_version") == [(revision,)]
         assert look(path, "PRAGMA integrity_check") == [("ok",)]
         assert look(path, NAMES) == before
@@ -109,7 +111,7 @@ def test_an_upgrade_that_fails_leaves_the_old_schema(
     with pytest.raises(StoreRefused):
         schema.ensure(acme, clock.ambient())
     assert (look(acme.path, "SELECT * FROM sqlite_master"), look(acme.path, "SELECT * FROM members")) == before
-    assert look(acme.path, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert look(acme.path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 def test_of_two_that_upgrade_at_once_the_second_finds_it_done(
@@ -156,7 +158,7 @@ def test_from_the_first_schema_everything_comes_along(first: SqliteDatabase, ope
     assert backup.stat().st_mode & 0o777 == 0o600
     assert contents(backup, backup) == before
     after = contents(first.path, backup)
-    assert (before.pop("alembic_version"), after.pop("alembic_version")) == ([("0001",)], [("0002",)])
+    assert (before.pop("alembic_version"), after.pop("alembic_version")) == ([("0001",)], [(HEAD,)])
     assert after == before
     assert len(before["audit"]) == len(older.NAMES) + 1
     assert beside(first.path).stat().st_mode & 0o777 == 0o600
@@ -203,7 +205,7 @@ def test_a_newer_one_is_refused_and_not_touched(acme: SqliteDatabase, clock: Clo
         connection.execute("UPDATE alembic_version SET version_num = '0999'")
         connection.commit()
     before = acme.path.read_bytes()
-    with pytest.raises(StoreRefused, match="has schema 0999, newer than this program's 0002: upgrade orgtui"):
+    with pytest.raises(StoreRefused, match=f"has schema 0999, newer than this program's {HEAD}: upgrade orgtui"):
         open_sql_store(acme, None, clock.ambient())
     acme.close()
     assert acme.path.read_bytes() == before
