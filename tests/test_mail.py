@@ -734,6 +734,21 @@ def test_a_hostile_user_name_is_shown_cleaned() -> None:
     assert "refused the login of ada\ufffd[2J\ufffd: 535 " in said
 
 
+class NoLogin(Inbox):
+    """A server that offers LOGIN and wants none."""
+
+    async def auth_LOGIN(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
+        return AuthResult(success=False, handled=False, message="504 5.5.4 not today")
+
+
+@pytest.mark.usefixtures("trusted")
+def test_who_refuses_a_login_before_the_password_is_not_told_it(tls: ssl.SSLContext) -> None:
+    with serving(NoLogin(), tls_context=tls, auth_exclude_mechanism=["PLAIN"]) as server:
+        said = refused(server.mailer(security="starttls", **LOGIN))
+    assert said.endswith(f"refused the login of {ADA}: 504 5.5.4 not today")
+    assert server.lines(encrypted=True) == ["ehlo [127.0.0.1]", "AUTH LOGIN", "quit"]
+
+
 @pytest.mark.usefixtures("trusted")
 def test_a_server_without_a_login_is_not_told_the_password(tls: ssl.SSLContext) -> None:
     with serving(tls_context=tls, auth_exclude_mechanism=["PLAIN", "LOGIN"]) as server:
@@ -781,7 +796,10 @@ def test_a_certificate_of_another_host_is_refused(tmp_path: Path, monkeypatch: p
     with serving(tls_context=offering(other)) as server:
         said = refused(server.mailer(security="starttls", host="localhost", **LOGIN))
     place = f"localhost:{server.port}"
-    assert said.startswith(f"The certificate of the mail server {place} is not trusted: Hostname mismatch")
+    assert said == (
+        f"The certificate of the mail server {place} is not trusted: "
+        "Hostname mismatch, certificate is not valid for 'localhost'."
+    )
     assert server.lines(encrypted=True) == []
 
 
@@ -948,6 +966,14 @@ def test_what_is_no_mail_server_is_called_so() -> None:
         )
 
 
+@pytest.mark.parametrize(("command", "field"), [("RCPT", "to"), ("MAIL", "sender")])
+def test_an_address_that_climbs_is_shown_flat(command: str, field: str) -> None:
+    with serving(Inbox(**{command: "550 no"}), enable_SMTPUTF8=True) as server:
+        said = refused(server.mailer(), invitation(**{field: "e" + "\u0301" * 40 + "@acme.example"}))
+    assert "é" in said
+    assert said.count("\u0301") <= 4
+
+
 # Servers that go.
 
 
@@ -1039,6 +1065,22 @@ def test_settings_make_a_mailer_that_delivers(tls: ssl.SSLContext, tmp_path: Pat
     assert LINK in read(first).text
     for said in (repr(found), repr(mailer), str(found), str(mailer)):
         assert PASSWORD not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "security", "port"),
+    [
+        ("smtp://mail.acme.example", "starttls", 587),
+        ("smtps://mail.acme.example", "tls", 465),
+        ("smtp://localhost:1025?security=none", "none", 1025),
+    ],
+)
+def test_the_url_says_how_mail_is_encrypted(tmp_path: Path, url: str, security: str, port: int) -> None:
+    environ = {"ORGTUI_SMTP_URL": url, "ORGTUI_SMTP_FROM": SENDER}
+    mailer = composition.mailer(load(environ=environ, config=tmp_path / "none"))
+    assert mailer is not None
+    assert (mailer.security, mailer.port, mailer.sender) == (security, port, SENDER)
+    assert (mailer.username, mailer.password) == (None, None)
 
 
 def test_without_a_server_there_is_no_mailer(tmp_path: Path) -> None:

@@ -100,6 +100,14 @@ SEALED = (
     ".YGFiY2RlZmdoaWpr.30MkcWLn5Is5sEsFMbNqPDcVj3N0WvRoMtgld6w4J-XX8yP4_azhPw"
 )
 FINGERPRINT = "cfda201f509dadad9c14b737da91bd444ea6b4a112d72f3046e04a48d7c232d5"
+CHAINED = "47350a9cb5aba7bbb8d7279cb16c46d78d62761cf7e0b190a79847f6a49eaee0"
+
+
+def chained(keys: MasterKeys) -> str:
+    """What one row of the audit log would carry."""
+    mac = keys.chain()
+    mac.update(b"row")
+    return mac.hexdigest()
 
 
 def test_the_formats_are_frozen(tmp_path: Path) -> None:
@@ -107,6 +115,7 @@ def test_the_formats_are_frozen(tmp_path: Path) -> None:
     assert (tmp_path / "keys" / "master.key").read_text() == KEY_FILE
     assert vault.seal("sk-test-0123456789abcdef", HOME) == SEALED
     assert vault.fingerprint("sk-test-0123456789abcdef") == FINGERPRINT
+    assert chained(vault.keys) == CHAINED
 
 
 def test_what_was_sealed_by_an_earlier_version_opens(tmp_path: Path) -> None:
@@ -133,6 +142,7 @@ def test_the_format_is_what_the_documentation_says() -> None:
     assert AESGCM(data_key).decrypt(bytes_of(nonce), bytes_of(ciphertext), inner) == b"sk-test-0123456789abcdef"
     prints = hmac.new(derived(fingerprint, "fingerprint", 32), b"sk-test-0123456789abcdef", hashlib.sha256)
     assert prints.hexdigest() == FINGERPRINT
+    assert hmac.new(derived(fingerprint, "audit chain", 32), b"row", hashlib.sha256).hexdigest() == CHAINED
 
 
 @pytest.mark.parametrize("secret", ["", "x", CANARY, "ключ 🔑 鍵", "x" * 10_000, "line\nline\0"])
@@ -524,7 +534,7 @@ def test_a_key_as_other_tools_make_one_is_understood_and_can_be_rotated(keys: Pa
     path = write(keys / "k", content)
     vault = Vault(MasterKeys.open(path, random=os.urandom, create=False), os.urandom)
     assert vault.keys.kids == (f"k{derived(KEY, 'kid', 6).hex()}",)
-    sealed, mark = vault.seal(CANARY, HOME), vault.fingerprint(CANARY)
+    sealed, mark, mac = vault.seal(CANARY, HOME), vault.fingerprint(CANARY), chained(vault.keys)
     assert path.read_bytes() == content
     vault.keys.rotate()
     moved = vault.rewrap(sealed, HOME)
@@ -532,6 +542,7 @@ def test_a_key_as_other_tools_make_one_is_understood_and_can_be_rotated(keys: Pa
     again = Vault(MasterKeys.open(path, random=os.urandom, create=False), os.urandom)
     assert again.open(moved, HOME) == CANARY
     assert again.fingerprint(CANARY) == mark
+    assert chained(again.keys) == chained(vault.keys) == mac
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -705,7 +716,9 @@ def test_a_held_secret_is_not_seen() -> None:
 def test_no_representation_holds_a_key(vault: Vault) -> None:
     raw = [bytes_of(line.split()[2]) for line in vault.keys.path.read_text().splitlines()[1:]]
     vault.seal(CANARY, HOME)
-    seen = " ".join(map(repr, (vault, vault.keys, vars(vault), vars(vault.keys), vault.keys.prints())))
+    seen = " ".join(
+        map(repr, (vault, vault.keys, vars(vault), vars(vault.keys), vault.keys.prints(), vault.keys.chain()))
+    )
     for key in raw:
         for form in (repr(key), key.hex(), unpadded(key), str(list(key))):
             assert form not in seen

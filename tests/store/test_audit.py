@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -130,13 +128,6 @@ def test_a_mac_is_what_the_format_says() -> None:
     )
     expected = hmac.new(KEY, told.encode(), hashlib.sha256).hexdigest()
     assert chain.link(hmac.new(KEY, digestmod="sha256"), "ab" * 32, ROW) == expected == MAC
-
-
-def test_the_key_is_derived_from_the_file_and_is_none_that_seals(tmp_path: Path) -> None:
-    keys = MasterKeys.open(tmp_path / "keys" / "k", random=lambda size: bytes(range(size)), create=True)
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"orgtui audit chain v1").derive(bytes(range(32)))
-    assert keys.chain().digest() == hmac.new(derived, digestmod="sha256").digest()
-    assert keys.chain().digest() != keys.prints().digest()
 
 
 def test_each_row_is_chained_to_the_one_before(log: Log, memory: Path) -> None:
