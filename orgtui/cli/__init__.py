@@ -77,13 +77,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _unrepeated(error: Invalid, argv: Sequence[str]) -> Invalid:
-    """The error, unless it repeats what may be a key; after `keys` even a short one, or the half of one."""
+    """The error, unless it repeats what may be a key; `keys` tells of one in any case, even of the half of one."""
     from orgtui.vault import key_like
 
-    shortest = 8 if "keys" in argv else 20
-    if any(word in error.message and key_like(word, shortest=shortest) for word in argv):
-        return Invalid(KEY_ON_COMMAND_LINE)
-    return error
+    values = [word.partition("=")[2] if word.startswith("-") and "=" in word else word for word in argv]
+    if "keys" in argv:
+        # No provider's key has a slash, and every path and store has one.
+        told = any("/" not in value and key_like(value, shortest=20 if "." in value else 8) for value in values)
+    else:
+        told = any(value in error.message and key_like(value) for value in values)
+    return Invalid(KEY_ON_COMMAND_LINE) if told else error
 
 
 def run(arguments: argparse.Namespace) -> int:

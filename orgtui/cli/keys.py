@@ -229,7 +229,7 @@ def _from_file(path: Path) -> Secret:
                 _complain(f"{path} can be opened by other users of this machine; better: chmod 600 {quote(str(path))}")
             return Secret(file.read(_LONGEST).decode("utf-8", "replace"))
     except (OSError, ValueError) as error:
-        if key_like(str(path), shortest=8) and not os.path.lexists(path):
+        if os.sep not in str(path) and key_like(str(path), shortest=8) and not os.path.lexists(path):
             raise Invalid(KEY_ON_COMMAND_LINE) from None
         raise Invalid(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.", field="from_file"
