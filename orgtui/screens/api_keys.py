@@ -56,7 +56,9 @@ class _Words(Canvas):
         return [fitted(line, width) for line in self._wrapped(width, ink)][:height]
 
     def _wrapped(self, width: int, ink: Ink) -> list[Content]:
-        parts = [Content.assemble((first, ink.text), (rest, ink.dim)) for first, rest in self._lines]
+        # Where it is low, what the section is about is told by what stands in it.
+        told = self._lines[:1] if self.screen.has_class("-tiny") else self._lines
+        parts = [Content.assemble((first, ink.text), (rest, ink.dim)) for first, rest in told]
         return [line for part in parts for line in part.wrap(max(width, 20))]
 
 
@@ -82,7 +84,7 @@ class ApiKeysScreen(SectionScreen["KeysPage"]):
     def compose_section(self) -> ComposeResult:
         """Words, rows, words."""
         yield _Words(
-            ("Your own provider keys are used directly and consume no AI credits.", ""),
+            ("Your own keys are used directly and consume no AI credits.", ""),
             ("", "You pay the providers at their rates. Shared across all workspaces."),
             id="about-keys",
         )

@@ -16,6 +16,7 @@ from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.months import Month
 from orgtui.screens.section import SectionScreen
 from orgtui.screens.usage_parts import PARTS, CostsPart, Part
+from orgtui.store.contract.usage import UNASSIGNED
 from orgtui.themes import Ink
 from orgtui.widgets.bar_charts import DailyBars
 from orgtui.widgets.filter_table import FilterTable
@@ -39,7 +40,9 @@ class UsageScreen(SectionScreen["UsageMonth"]):
     """Cards, tabs, charts, ranking; [ and ] turn the month, the arrows the day."""
 
     SECTION = "usage"
-    NEEDS_ANSWER = frozenset({"move_day", "table", "export", "pick_month", "day", "turn_month", "turn_tab"})
+    NEEDS_ANSWER = frozenset(
+        {"move_day", "table", "pick_workspace", "export", "pick_month", "day", "turn_month", "turn_tab"}
+    )
     BINDINGS = [
         Binding("left_square_bracket", "turn_month(-1)", "Previous month", id="usage.previous-month", group=_MONTH),
         Binding("right_square_bracket", "turn_month(1)", "Next month", id="usage.next-month", group=_MONTH),
@@ -49,6 +52,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         Binding("t", "table", "Table", id="usage.table"),
         Binding("e", "export", "Export", id="usage.export"),
         Binding("p", "pick_month", "Pick a month", id="usage.pick-month", show=False),
+        Binding("w", "pick_workspace", "Workspace", id="usage.workspace", show=False),
         Binding("d", "day", "Runs of this day", id="usage.day", show=False),
         Binding("pagedown,space", "scroll(1)", "Scroll down", id="usage.scroll-down", show=False),
         Binding("pageup", "scroll(-1)", "Scroll up", id="usage.scroll-up", show=False),
@@ -56,6 +60,9 @@ class UsageScreen(SectionScreen["UsageMonth"]):
     HELP = "Runs, tokens and cost of a month, in the organization's timezone."
 
     month: reactive[str | None] = reactive(None, init=False, repaint=False)
+    # The id of the workspace that everything is narrowed to, and its name.
+    workspace: str | None = None
+    workspace_name = ""
     tabled: reactive[bool] = reactive(False, init=False, repaint=False)
     selected: reactive[int | None] = reactive(None, init=False, repaint=False)
 
@@ -79,7 +86,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
 
     async def ask(self, store: Store) -> UsageMonth:
         """The chosen month, the current one at first."""
-        return await store.usage.month(self.month)
+        return await store.usage.month(self.month, self.workspace)
 
     def show(self, page: UsageMonth) -> None:
         """Render the month."""
@@ -122,6 +129,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         title = month.short if self.has_class("-small") else month.title
         back = ("‹", ink.key) if page.month > page.earliest else (" ", ink.dim)
         forth = ("›", ink.key) if page.month < page.latest else (" ", ink.dim)
+        self.query_one(Masthead).place = self.workspace_name
         self.query_one(Masthead).corner = Content.assemble(back, " ", (title, ink.text), " ", forth)
 
     def watch_selected(self) -> None:
@@ -231,7 +239,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
 
     async def action_pick_month(self) -> None:
         """Choose from all months there are."""
-        from orgtui.screens.dialogs.month_picker import MonthPicker
+        from orgtui.screens.dialogs.pick import Pick, months
 
         if self.page is None:
             return
@@ -240,7 +248,29 @@ class UsageScreen(SectionScreen["UsageMonth"]):
             if month is not None:
                 self.go_to_month(month)
 
-        await self.app.push_screen(MonthPicker(self.page.earliest, self.page.latest, self.page.month), go)
+        page: UsageMonth = self.page
+        await self.app.push_screen(Pick("Month", months(page.earliest, page.latest), page.month), go)
+
+    @work(exclusive=True, group="workspace")
+    async def action_pick_workspace(self) -> None:
+        """Narrow everything to one workspace, or to none of them."""
+        from orgtui.screens.dialogs.pick import Pick
+
+        try:
+            spaces = (await (await self.orgtui.store()).workspaces.show(archived=True)).workspaces
+        except OrgtuiError as error:
+            self.notify(error.message, severity="error", timeout=10)
+            return
+        choices = [
+            ("", "All workspaces"),
+            *((space.id, f"{space.name} (archived)" if space.archived else space.name) for space in spaces),
+            (UNASSIGNED, "No workspace"),
+        ]
+        chosen = await self.app.push_screen_wait(Pick("Workspace", choices, self.workspace or ""))
+        if chosen is not None:
+            self.workspace = chosen or None
+            self.workspace_name = dict(choices)[chosen] if chosen else ""
+            self.load()
 
     def action_enter_section(self) -> None:
         """Enter opens the selected day."""
@@ -262,7 +292,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
         from orgtui.screens.dialogs.day_runs import DayRuns
 
         try:
-            rows = await (await self.orgtui.store()).usage.day(day)
+            rows = await (await self.orgtui.store()).usage.day(day, self.workspace)
         except OrgtuiError as error:
             self.notify(error.message, severity="error", timeout=10)
             return

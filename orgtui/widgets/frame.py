@@ -97,7 +97,9 @@ class Masthead(Canvas):
             )
             title = spread(Content.assemble("  ", *path), corner, width - WIDE - 1)
             return [Content.assemble(left, title), rule]
-        room = width - corner.cell_length - len(section) - 6
+        if self.place:
+            name, section = section, clean(self.place)
+        room = width - corner.cell_length - cell_len(section) - 6
         left = Content.assemble(
             " ", fitted(Content.assemble((name, ink.dim)), min(cell_len(name), max(room, 0))), (" › ", ink.dim)
         )

@@ -91,8 +91,8 @@ class ProviderList(Canvas, can_focus=True):
             fitted(Content.assemble((row.name, ink.strong)), names - 2),
             (row.mark, getattr(ink, row.tone)),
             " ",
-            fitted(Content.assemble((row.status, ink.text)), 16),
-            (row.hint, ink.text),
+            fitted(Content.assemble((row.status, ink.text)), 16 if width >= 66 else 13),
+            (row.hint if width >= 66 else row.hint[-5:], ink.text),
         )
         lower = Content.assemble(
             "  ",

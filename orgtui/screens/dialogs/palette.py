@@ -37,6 +37,16 @@ TWINS = {
     "usage.previous-month": "orgtui usage show --month YYYY-MM",
     "usage.next-month": "orgtui usage show --month YYYY-MM",
     "usage.pick-month": "orgtui usage show --month YYYY-MM",
+    "usage.workspace": "orgtui usage show --workspace NAME",
+    "app.api_keys": "orgtui keys list",
+    "keys.add": "orgtui keys add PROVIDER --stdin",
+    "keys.verify": "orgtui keys test PROVIDER",
+    "app.workspaces": "orgtui workspaces list",
+    "workspaces.new": "orgtui workspaces create NAME",
+    "workspaces.archived": "orgtui workspaces list --archived",
+    "workspace.archive": "orgtui workspaces archive NAME",
+    "workspace.delete": "orgtui workspaces delete NAME --confirm NAME",
+    "workspace.members": "orgtui workspaces members NAME",
     "usage.export": "orgtui usage export --month YYYY-MM",
 }
 

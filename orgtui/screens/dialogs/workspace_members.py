@@ -74,7 +74,7 @@ class WorkspaceMembers(Dialog["WorkspacePage"]):
                     Content.assemble(
                         fitted(Content.assemble((person.name or person.email, ink.text if here else ink.dim)), 26),
                         fitted(Content.assemble((person.role.value, ink.strong if here else ink.dim)), 8),
-                        ("given here" if here else f"from the {person.source}", ink.dim),
+                        ("given here" if here else "by the organization", ink.dim),
                     )
                 )
             )
