@@ -3,9 +3,11 @@
 Methods block: call them in a worker thread. Those that change something take the caller's idempotency *key*, which
 stands for one attempt at one thing: the same call with the same key has one effect and one answer, a refusal included,
 so that after `Unreachable` or `Busy` it is repeated as it was, and after `Declined` a new attempt takes a new key. An
-answer that is repeated tells how it was then. Keys are forgotten after a day. Every method raises Unreachable or Busy when the provider does not answer, BillingNotReady
-when it does not know us or is not set up, NotFound for an id that it does not know, and BillingRefused for what nobody
-foresaw; the docstrings name what else there is.
+answer that is repeated tells how it was then. Keys are forgotten after a day.
+
+Every method raises Unreachable or Busy when the provider does not answer, BillingNotReady when it does not know us or
+is not set up, NotFound for an id that it does not know, and BillingRefused for what nobody foresaw; the docstrings name
+what else there is.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ HOSTS: Final = frozenset(
 _KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{4,}")
 _SECRETS = re.compile(r"\b(?:sk|rk|pk|whsec)_[A-Za-z0-9_*]+")
 _LONGEST_MESSAGE = 300
-_TIMEOUT, _CONNECT_TIMEOUT, _RETRIES = 15.0, 5.0, 2
+_CONNECT_TIMEOUT = 5.0
 _PAGE = 100
 _NEEDS_CONSENT = {"authentication_required", "subscription_payment_intent_requires_action"}
 # Refused as missing, these were never made: it is the catalogue that is not there, not what the caller named.
@@ -83,8 +83,10 @@ class StripeBilling:
         webhook_secret: Secret | None = None,
         api_base: str | None = None,
         hosts: frozenset[str] = frozenset(),
+        timeout: float = 15.0,
+        retries: int = 2,
     ) -> None:
-        """Nothing is opened yet. *hosts* are the account's own domains for payment pages.
+        """Nothing is opened yet. *hosts* are the account's own domains for payment pages; *timeout* is in seconds.
 
         Raises BillingNotReady for what is no secret key, and for an *api_base* that is not on this machine or comes
         with a live key: a live key is never sent anywhere but to Stripe.
@@ -95,6 +97,7 @@ class StripeBilling:
         self._webhook_secret = webhook_secret
         self._base = api_base and _checked_base(api_base, self._mode)
         self._hosts = HOSTS | hosts
+        self._timeout, self._retries = timeout, retries
         self._lock = threading.Lock()
         self._client: Any = None
         self._http: Any = None
@@ -517,13 +520,13 @@ class StripeBilling:
         with self._lock:
             if self._client is None:
                 stripe = _imported()
-                self._http = _http_client(stripe, local=self._base is not None)
+                self._http = _http_client(stripe, self._timeout, local=self._base is not None)
                 self._client = stripe.StripeClient(
                     self._key.reveal(),
                     stripe_version=API_VERSION,
                     base_addresses={"api": self._base or API},
                     http_client=self._http,
-                    max_network_retries=_RETRIES,
+                    max_network_retries=self._retries,
                 )
             return self._client
 
@@ -585,13 +588,13 @@ def _imported() -> Any:
     return stripe
 
 
-def _http_client(stripe: Any, *, local: bool) -> Any:
+def _http_client(stripe: Any, timeout: float, *, local: bool) -> Any:
     """Of the SDK's clients, one opens a connection for each thread and heeds .netrc, one has the proxy wrong."""
     import httpx
 
-    timeout = httpx.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT)
+    limits = httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
     # A test server on this machine is not behind the proxy.
-    connections = httpx.Client(timeout=timeout, trust_env=not local)
+    connections = httpx.Client(timeout=limits, trust_env=not local)
 
     class Client(stripe.HTTPClient):  # type: ignore[misc]
         """The SDK's requests over httpx."""

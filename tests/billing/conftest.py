@@ -51,13 +51,19 @@ def stripe_billing(fake: FakeStripe, **more: Any) -> StripeBilling:
     return StripeBilling(Secret(fake.key), ambient, **given)
 
 
-@pytest.fixture
-def billing(fake: FakeStripe) -> Iterator[StripeBilling]:
-    """Stripe, set up."""
-    provider = stripe_billing(fake)
-    provider.setup(key="setup", dry_run=False)
+@pytest.fixture(scope="session")
+def opened_billing(fake_server: FakeStripe) -> Iterator[StripeBilling]:
+    """Opened once: connections and TLS are ready."""
+    provider = stripe_billing(fake_server)
     yield provider
     provider.close()
+
+
+@pytest.fixture
+def billing(fake: FakeStripe, opened_billing: StripeBilling) -> StripeBilling:
+    """Stripe, set up."""
+    opened_billing.setup(key="setup", dry_run=False)
+    return opened_billing
 
 
 class Bench(Protocol):

@@ -143,7 +143,7 @@ class FakeStripe:
         return self.visit(url, card=card, **form)[0]
 
     def in_portal(self, url: str, action: str, **form: str) -> int:
-        """Do something on a page of the customer portal: card (with number), cancel, resume or confirm."""
+        """Do something on a page of the customer portal: card (with number), cancel or resume."""
         return self.visit(url, action=action, **form)[0]
 
     def save_card(self, customer: str, card: str) -> None:

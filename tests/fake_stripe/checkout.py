@@ -458,7 +458,7 @@ def open_link(world: World, link: Object) -> Object:
         invoice_creation=link["invoice_creation"],
         metadata=dict(link["metadata"]),
         payment_link=link["id"],
-        success_url=f"{world.base}/done",
+        success_url=(link["after_completion"].get("redirect") or {}).get("url", f"{world.base}/done"),
     )
 
 

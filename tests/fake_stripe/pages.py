@@ -109,28 +109,24 @@ def _portal(world: World, method: str, code: str, form: dict[str, Any]) -> Page:
         raise Refused("There is no such portal session.", status=404)
     (session,) = found
     if method == "GET":
-        return Page(_portal_page(f"/p/session/{code}", session))
+        return Page(_portal_page(f"/p/session/{code}"))
     action = form.get("action", "")
     if action == "card":
         portal.use_card(world, session, form.get("number", payments.GOOD))
     elif action in ("cancel", "resume"):
         portal.cancel(world, session, action == "cancel")
-    elif action == "confirm" and session["flow"]:
-        portal.confirm(world, session)
     else:
         raise Refused(f"The portal cannot do “{action}”.", status=404)
     return Page(text("Done."), status=303, location=session["return_url"] or world.base)
 
 
-def _portal_page(here: str, session: Object) -> str:
+def _portal_page(here: str) -> str:
     ways = [
         _button(here, "Use another Visa", action="card", number=payments.GOOD),
         _button(here, "Use a card that cannot be charged", action="card", number=payments.SAVED_BUT_BAD),
         _button(here, "Cancel the subscription", action="cancel"),
         _button(here, "Keep the subscription", action="resume"),
     ]
-    if session["flow"] and session["flow"]["type"] == "subscription_update_confirm":
-        ways.insert(0, _button(here, "Confirm the change", action="confirm"))
     return text("Customer portal") + "".join(ways)
 
 

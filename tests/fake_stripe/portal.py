@@ -130,20 +130,8 @@ def _flow(world: World, wanted: Object | None) -> Object | None:
         return None
     kinds = ("subscription_cancel", "subscription_pause", "subscription_update", "subscription_update_confirm")
     flow: Object = {"type": wanted.pop("type"), **dict.fromkeys(kinds)}
-    if (cancel := wanted.pop("subscription_cancel", None)) is not None:
-        flow["subscription_cancel"] = {"retention": None, "subscription": cancel.pop("subscription"), **cancel}
-    if (confirm := wanted.pop("subscription_update_confirm", None)) is not None:
-        items = [{"id": item["id"], "price": item["price"], "quantity": 1} for item in confirm["items"]]
-        flow["subscription_update_confirm"] = {
-            "discounts": None,
-            "items": items,
-            "subscription": confirm["subscription"],
-        }
-    for kind in ("subscription_cancel", "subscription_update_confirm"):
-        if flow["type"] == kind and flow[kind] is None:
-            raise Refused(f"Missing required param: flow_data[{kind}].", code="parameter_missing")
-        if flow[kind]:
-            world.get("subscription", flow[kind]["subscription"], f"flow_data[{kind}][subscription]")
+    if flow["type"] not in ("payment_method_update", "customer_update"):
+        raise NotImplementedError(f"fake_stripe does not do the portal's {flow['type']}")
     done(wanted, "flow_data")
     nothing = {"hosted_confirmation": None, "redirect": None, "type": "portal_homepage"}
     return flow | {"after_completion": nothing}
@@ -177,24 +165,6 @@ def cancel(world: World, session: Object, ends: bool) -> None:
     for subscription in world.table("subscription").values():
         if subscription["customer"] == session["customer"] and subscription["status"] not in ("canceled",):
             subscriptions.update_subscription(world, {"cancel_at_period_end": ends}, subscription["id"])
-
-
-def confirm(world: World, session: Object) -> None:
-    """Agree to the change that the visit is for: its owner is there, so that a card may ask."""
-    wanted = session["flow"]["subscription_update_confirm"]
-    subscription = world.get("subscription", wanted["subscription"])
-    method = subscriptions.method_of(world, subscription)
-    if why := payments.refusal(world, method, present=True):
-        raise why
-    (item,) = wanted["items"]
-    number = world.card_numbers[method["id"]] if method else payments.GOOD
-    if method:
-        # Consent was given: this once the card is as good as any.
-        world.card_numbers[method["id"]] = payments.GOOD
-    params = {"items": [{"id": item["id"], "price": item["price"]}], "proration_behavior": "always_invoice"}
-    subscriptions.update_subscription(world, params, subscription["id"])
-    if method:
-        world.card_numbers[method["id"]] = number
 
 
 def _enabled(world: World, session: Object, feature: str) -> None:

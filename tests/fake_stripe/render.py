@@ -42,7 +42,7 @@ def rendered(world: World, answer: Object, expand: list[str]) -> Object:
     copied = copy.deepcopy(answer)
     for path in expand:
         steps = path.split(".")
-        if len(steps) > _DEEPEST + (copied.get("object") in ("list", "search_result")):
+        if len(steps) > _DEEPEST:
             raise Refused(
                 f"You cannot expand more than {_DEEPEST} levels of a property. Property: {path}", stored=False
             )

@@ -8,7 +8,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib import import_module
@@ -21,6 +21,8 @@ from stripe._stripe_object import UntypedStripeObject
 from typing_extensions import is_typeddict
 
 from tests.fake_stripe.refusals import Refused, invalid
+
+Check = Callable[[Any, str], list[str]]
 
 _UNIONS = (Union, types.UnionType)
 _METADATA = {"keys": 50, "key": 40, "value": 500}
@@ -180,21 +182,20 @@ def findings(value: Any, resource: type[StripeObject], where: str = "") -> list[
     if not isinstance(value, dict):
         return [f"{where} is {value!r}, not an object"]
     found: list[str] = []
-    types_of = _annotations(resource)
+    fields, needed = _documented(resource)
     for name, given in value.items():
-        if name not in types_of:
+        check = fields.get(name)
+        if check is None:
             found.append(f"{where}.{name} is not documented")
-        else:
-            found += _differs(given, types_of[name], f"{where}.{name}")
-    found += [
-        f"{where}.{name} is missing" for name, wanted in types_of.items() if name not in value and not _nullable(wanted)
-    ]
-    return found
+        elif given is not None or name in needed:
+            found += check(given, f"{where}.{name}")
+    return found + [f"{where}.{name} is missing" for name in needed if name not in value]
 
 
 def skeleton(resource: type[StripeObject]) -> dict[str, Any]:
     """Every documented field that can be null, null: so that none is missing by accident."""
-    return {name: None for name, wanted in _annotations(resource).items() if _nullable(wanted) and name != "deleted"}
+    fields, needed = _documented(resource)
+    return {name: None for name in fields if name not in needed and name != "deleted"}
 
 
 def field_names(resource: type[StripeObject]) -> frozenset[str]:
@@ -202,58 +203,83 @@ def field_names(resource: type[StripeObject]) -> frozenset[str]:
     return frozenset(_annotations(resource))
 
 
-def _differs(value: Any, wanted: Any, where: str) -> list[str]:
+@cache
+def _documented(resource: type[StripeObject]) -> tuple[dict[str, Check], list[str]]:
+    """A check for each field, and the names of those that cannot be null."""
+    hints = _annotations(resource)
+    needed = [name for name, hint in hints.items() if types.NoneType not in _options(hint)]
+    return {name: _check(hint) for name, hint in hints.items()}, needed
+
+
+@cache
+def _check(wanted: Any) -> Check:
+    """What tells how a value differs from a type."""
     options = _closed(list(_options(wanted)))
-    results = [_differs_from(value, option, where) for option in options]
-    if [] in results:
-        return []
-    # Of several possibilities the one that came nearest is worth telling.
-    return min(results, key=len) if isinstance(value, dict) else [f"{where} is {value!r}, wanted {wanted}"]
+    nullable = types.NoneType in options
+    checks = [_check_one(option) for option in options if option is not types.NoneType]
+
+    def run(value: Any, where: str) -> list[str]:
+        if value is None:
+            return [] if nullable else [f"{where} is null"]
+        results: list[list[str]] = []
+        for check in checks:
+            if not (found := check(value, where)):
+                return found
+            results.append(found)
+        # Of several possibilities the one that came nearest is worth telling.
+        return min(results, key=len)
+
+    return run
 
 
-def _differs_from(value: Any, option: Any, where: str) -> list[str]:
+def _check_one(option: Any) -> Check:
     origin, arguments = get_origin(option), get_args(option)
-    if option is types.NoneType or value is None:
-        return [] if option is types.NoneType and value is None else [f"{where} is {value!r}"]
     if origin is Literal:
-        return [] if value in arguments else [f"{where} is {value!r}, not one of {arguments}"]
+        return lambda value, where: [] if value in arguments else [f"{where} is {value!r}, not one of {arguments}"]
     if origin is list:
+        return _check_list(_check(arguments[0]))
+    if origin is ListObject:
+        return _check_list_object(_check_list(_check(arguments[0])))
+    if isinstance(option, TypeVar) or option is Any:
+        return lambda _value, _where: []
+    if isinstance(option, type) and issubclass(option, StripeObject):
+        return _check_object(option)
+    kind = {UntypedStripeObject: dict, dict: dict}.get(origin, {Decimal: str}.get(option, option))
+    kinds = (float, int) if kind is float else (kind,)
+    return lambda value, where: [] if type(value) in kinds else [f"{where} is {value!r}, not {option}"]
+
+
+def _check_list(check: Check) -> Check:
+    def run(value: Any, where: str) -> list[str]:
         if not isinstance(value, list):
             return [f"{where} is {value!r}, not a list"]
-        return [said for index, item in enumerate(value) for said in _differs(item, arguments[0], f"{where}[{index}]")]
-    if origin is ListObject:
-        return _differs_from_list(value, arguments[0], where)
-    if origin in (dict, UntypedStripeObject):
-        return [] if isinstance(value, dict) else [f"{where} is {value!r}, not a hash"]
-    if isinstance(option, TypeVar) or option is Any:
-        return []
-    if isinstance(option, type) and issubclass(option, StripeObject):
-        return _differs_from_object(value, option, where)
-    if option is Decimal:
-        return [] if isinstance(value, str) else [f"{where} is {value!r}, not a decimal string"]
-    right = type(value) is option or (option is float and type(value) is int)
-    return [] if right else [f"{where} is {value!r}, not {option.__name__}"]
+        return [said for index, item in enumerate(value) for said in check(item, f"{where}[{index}]")]
+
+    return run
 
 
-def _differs_from_object(value: Any, option: type[StripeObject], where: str) -> list[str]:
+def _check_list_object(check: Check) -> Check:
+    def run(value: Any, where: str) -> list[str]:
+        if (
+            not isinstance(value, dict)
+            or {*value} != {"object", "data", "has_more", "url"}
+            or value["object"] != "list"
+        ):
+            return [f"{where} is not a list object"]
+        return check(value["data"], f"{where}.data")
+
+    return run
+
+
+def _check_object(option: type[StripeObject]) -> Check:
     name = getattr(option, "OBJECT_NAME", None)
-    if not isinstance(value, dict) or (name and value.get("object") != name):
-        return [f"{where} is {value!r}, not a {name or option.__name__}"]
-    return findings(value, option, where)
 
+    def run(value: Any, where: str) -> list[str]:
+        if not isinstance(value, dict) or (name and value.get("object") != name):
+            return [f"{where} is {value!r}, not a {name or option.__name__}"]
+        return findings(value, option, where)
 
-def _differs_from_list(value: Any, item: Any, where: str) -> list[str]:
-    if (
-        not isinstance(value, dict)
-        or value.get("object") != "list"
-        or set(value) != {"object", "data", "has_more", "url"}
-    ):
-        return [f"{where} is not a list object"]
-    return [said for index, one in enumerate(value["data"]) for said in _differs(one, item, f"{where}.data[{index}]")]
-
-
-def _nullable(wanted: Any) -> bool:
-    return types.NoneType in _options(wanted)
+    return run
 
 
 @cache

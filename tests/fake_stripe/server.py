@@ -29,7 +29,7 @@ class Fault:
     """What goes wrong with the next `times` requests that match.
 
     `kind` is "error" (an answer of `status`, nothing done), "reset" (the connection is cut, nothing done), "lost" (all
-    is done, but the connection is cut instead of an answer) or "delay" (of `seconds`, then as usual).
+    is done, but the connection is cut instead of an answer) or "delay" (of `seconds`, then as usual, with `headers`).
     """
 
     kind: str
@@ -172,6 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         except Refused as refused:
             status, answer = refused.status, refused.body
             out |= refused.headers
+        out |= fault.headers if fault else {}
         request.status, request.replayed = status, "Idempotent-Replayed" in out
         if fault and fault.kind == "lost":
             request.status = 0
