@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _VERDICTS = {
     "invalid": ("✗", "err", "Key rejected", True),
     "no_quota": ("●", "warn", "No quota", True),
+    "not_allowed": ("●", "warn", "Not allowed", True),
 }
 _CONNECTED = ("●", "ok", "Connected", False)
 _UNTESTED = {
@@ -37,6 +38,7 @@ _UNTESTED = {
     "rate_limited": "not tested: rate-limited",
     "provider_down": "not tested: provider down",
     "no_network": "not tested: no network",
+    "unexpected": "not tested: strange answer",
 }
 
 
@@ -262,15 +264,17 @@ def _trouble(key: ProviderKey, zone: ZoneInfo) -> str:
 
 
 def _details(key: ProviderKey, now: datetime, zone: ZoneInfo, *, short: bool) -> str:
-    by = "" if short or not key.added_by else f" by {key.added_by}"
-    told = [f"added {key.added.astimezone(zone):%-d %b %Y}{by}"] if key.added else []
-    told.append(f"used {ago(key.last_used, now, zone)}" if key.last_used else "not used yet")
+    """What is out of the ordinary first: the end is cut where it is narrow."""
+    told = []
     if not key.enabled:
         told.append("calls are refused" if key.never_fall_back else "calls use credits")
     elif untested := _UNTESTED.get(key.verdict or ""):
         told.append(untested)
     elif key.never_fall_back:
         told.append("never falls back")
+    by = "" if short or not key.added_by else f" by {key.added_by}"
+    told += [f"added {key.added.astimezone(zone):%-d %b %Y}{by}"] if key.added else []
+    told.append(f"used {ago(key.last_used, now, zone)}" if key.last_used else "not used yet")
     return " · ".join(told)
 
 

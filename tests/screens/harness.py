@@ -15,6 +15,8 @@ from textual.widgets import Input, TextArea
 
 from orgtui.app import Connection, OrgTui
 from orgtui.domain.ambient import Ambient
+from orgtui.key_check import KeyChecker
+from orgtui.key_service import DemoChecker, KeyService
 from orgtui.settings import Settings
 from orgtui.store import demo
 from orgtui.store.faults import faulty
@@ -37,15 +39,20 @@ def make_app(
     keys: Mapping[str, str] | None = None,
     refresh_seconds: float = 3600.0,
     ambient: Ambient | None = None,
+    addresses: Mapping[str, str] | None = None,
 ) -> OrgTui:
-    """The app over *database* with the demo's standing clock; a set given as *fail* may be changed while it runs."""
+    """The app over *database* with the demo's standing clock; a set given as *fail* may be changed while it runs.
+
+    At *addresses* provider keys are checked, without them as a demo does it.
+    """
     known = ambient or demo.seeded_ambient(TODAY, 1)
     faults: Any = fail if isinstance(fail, set) else frozenset(fail)
 
     def connect() -> Connection:
         opened = open_sql_store(database, actor, known)
         store = opened.store if fail == () and not slow else faulty(opened.store, slow=slow, fail=faults)
-        return Connection(store, opened.close)
+        checker = KeyChecker(addresses, seconds=2.0) if addresses else DemoChecker()
+        return Connection(store, opened.close, keys=lambda: KeyService(opened.store, opened.platform, checker))
 
     chosen = profile("no-color" if theme == "no-color" else "dark")
     settings = Settings(store=f"sqlite:///{database.path}", keys=dict(keys or {}), refresh_seconds=refresh_seconds)
