@@ -147,11 +147,9 @@ class ApiKeysScreen(SectionScreen["KeysPage"]):
     # What is done.
 
     @on(ProviderList.Pressed)
-    async def action_add(self) -> None:
+    def action_add(self) -> None:
         """A key for the selected provider, instead of the one that is there."""
-        from orgtui.screens.dialogs.key import KeyDialog
-
-        await self.app.push_screen(KeyDialog(self.selected), self._changed)
+        self.do_add(self.selected)
 
     def _changed(self, said: str | None) -> None:
         if said:
@@ -191,9 +189,11 @@ class ApiKeysScreen(SectionScreen["KeysPage"]):
             )
         self.load()
 
-    async def do_add(self, _key: ProviderKey) -> None:
+    def do_add(self, key: ProviderKey) -> None:
         """As the button."""
-        await self.action_add()
+        from orgtui.screens.dialogs.key import KeyDialog
+
+        self.app.push_screen(KeyDialog(key), self._changed)
 
     def do_disable(self, key: ProviderKey) -> None:
         """Keep it, unused."""
@@ -217,7 +217,7 @@ class ApiKeysScreen(SectionScreen["KeysPage"]):
         said = f"{key.name} calls use credits where no key can be used."
         self.carry_out(lambda store: store.api_keys.set_fallback(key.provider, False), said)
 
-    async def do_remove(self, key: ProviderKey) -> None:
+    def do_remove(self, key: ProviderKey) -> None:
         """Delete it, after a question."""
         from orgtui.screens.dialogs.confirm import ConfirmDialog
 
@@ -227,7 +227,7 @@ class ApiKeysScreen(SectionScreen["KeysPage"]):
 
         after = "Its calls are then refused." if key.never_fall_back else "Its calls then use AI credits."
         lines = [f"{key.hint} is gone for good; the provider still knows it. {after}"]
-        await self.app.push_screen(ConfirmDialog(f"Delete the {key.name} key", lines, "Delete", danger=True), answered)
+        self.app.push_screen(ConfirmDialog(f"Delete the {key.name} key", lines, "Delete", danger=True), answered)
 
 
 def entries(key: ProviderKey) -> list[Entry]:
