@@ -54,9 +54,20 @@ def _people(connection: sqlite3.Connection, org: str, names: Sequence[str]) -> N
     for index, name in enumerate(names):
         row = (org, str(index), name)
         connection.execute(
-            "INSERT INTO invitations VALUES (?, ?, ?, ?, 'admin', ?, ?, 0, 0)", (*row, str(index), str(index), name)
+            "INSERT INTO invitations (org_id, id, email, email_key, role, code_hash, invited_by, sent_at, expires_at,"
+            " sends, delivery, delivery_note) VALUES (?, ?, ?, ?, 'admin', ?, ?, 0, 0, 1, 'failed', ?)",
+            (*row, str(index), str(index), name, name),
         )
-        connection.execute("INSERT INTO workspaces VALUES (?, ?, ?, ?, ?, 0, NULL, 1)", (*row, str(index), name))
+        connection.execute(
+            "INSERT INTO members (org_id, id, email, email_key, name, role, joined_at, version)"
+            " VALUES (?, ?, ?, ?, ?, 'admin', 0, 1)",
+            (*row, str(index), name),
+        )
+        connection.execute(
+            "INSERT INTO workspaces (org_id, id, name, name_key, description, created_at, version)"
+            " VALUES (?, ?, ?, ?, ?, 0, 1)",
+            (*row, str(index), name),
+        )
         connection.execute("INSERT INTO inventory VALUES (?, ?, 'workflow', 'w', ?)", (org, str(index), name))
 
 

@@ -323,6 +323,8 @@ class FilterTable(Vertical):
         """By the next column."""
         self.turned = False
         there = [index for index in self._there if self._columns[index].title]
+        if not there:
+            return
         later = [index for index in there if index > self._sorted_by]
         self.sort_by = (later or there)[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -160,7 +161,8 @@ Asked = Callable[[SqlStore], Awaitable[Any]]
 
 async def elsewhere(database: SqliteDatabase, question: Asked, *, actor: str | None = None) -> Any:
     """What a second program that has the same file open is answered."""
-    store = open_sql_store(database, actor, demo.seeded_ambient(TODAY, 1))
+    known = replace(demo.seeded_ambient(TODAY, 1), random=os.urandom)
+    store = open_sql_store(database, actor, known)
     try:
         return await question(store)
     finally:

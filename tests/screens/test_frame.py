@@ -72,7 +72,7 @@ async def test_a_section_to_come_says_so_and_has_no_dead_buttons(demo_database: 
 
 @awaited
 async def test_help_lists_the_keys_of_what_has_focus(demo_database: SqliteDatabase) -> None:
-    async with opened(make_app(demo_database, "usage"), (100, 50)) as pilot:
+    async with opened(make_app(demo_database, "usage"), (100, 60)) as pilot:
         await press(pilot, "question_mark")
         for words in ("Previous section", "Previous month", "Next day", "Export", "Quit", "Commands", "General"):
             assert words in shown(pilot, "#panel")
@@ -87,7 +87,7 @@ async def test_help_lists_the_keys_of_what_has_focus(demo_database: SqliteDataba
 @awaited
 async def test_help_is_read_to_its_end_on_a_small_screen(demo_database: SqliteDatabase) -> None:
     async with opened(make_app(demo_database, "usage"), SMALL) as pilot:
-        await press(pilot, "question_mark", *["pagedown"] * 4)
+        await press(pilot, "question_mark", *["pagedown"] * 6)
         assert "Quit" in shown(pilot, "#panel")
 
 
@@ -148,7 +148,7 @@ async def test_every_entry_of_the_palette_can_be_run(demo_database: SqliteDataba
 @awaited
 async def test_keys_are_rebound(demo_database: SqliteDatabase) -> None:
     keys = {"usage.export": "x,f5", "app.usage": "f7", "section.refresh": "ctrl+r"}
-    async with opened(make_app(demo_database, "general", keys=keys)) as pilot:
+    async with opened(make_app(demo_database, "general", keys=keys), (120, 60)) as pilot:
         await press(pilot, "f7")
         assert "Usage & Analytics" in lines(pilot)[0]
         assert "x Export" in lines(pilot)[-1]

@@ -69,7 +69,7 @@ async def test_it_shows_who_the_organization_is(demo_database: SqliteDatabase) -
         assert stats == [["7", "4", "12", "Mar", "2024"], ["Members", "Workspaces", "Created"]]
         for words in ("Organization Logo", "Organization Name", "Description", "optional", "Save Changes", NAME):
             assert words in shown(pilot)
-        assert "4 workspaces, 63 workflows and all logs. No undo." in shown(pilot)
+        assert "5 workspaces, 63 workflows and all logs. No undo." in shown(pilot)
         await press(pilot, "ctrl+s")
         assert toasts(pilot) == ["Nothing has changed."]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orgtui.store.demo import REFUSED
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.conftest import OWNER, Clock
@@ -72,6 +73,63 @@ def test_team(snap_compare: Compare, demo_database: SqliteDatabase, before: Befo
 @sizes
 def test_audit(snap_compare: Compare, demo_database: SqliteDatabase, size: Any) -> None:
     assert snap_compare(make_app(demo_database, "audit"), terminal_size=size, run_before=after("enter", "j"))
+
+
+MASKED = "sk-admin-" + "b" * 48
+
+
+@sizes
+@pytest.mark.parametrize("section", ["api_keys", "workspaces"])
+def test_list(snap_compare: Compare, demo_database: SqliteDatabase, section: str, size: Any) -> None:
+    assert snap_compare(make_app(demo_database, section), terminal_size=size, run_before=after("enter", "right"))
+
+
+@pytest.mark.parametrize("theme", ["light", "ansi"])
+@pytest.mark.parametrize("section", ["api_keys", "workspaces"])
+def test_list_in_other_colours(snap_compare: Compare, demo_database: SqliteDatabase, section: str, theme: str) -> None:
+    assert snap_compare(make_app(demo_database, section, theme), terminal_size=WIDE, run_before=after("enter", "j"))
+
+
+def asked(text: str) -> Before:
+    """The dialog once the provider has been asked."""
+
+    async def run(pilot: Drive) -> None:
+        await pasted(text, "enter", "j", "j", "j", "enter")(pilot)
+        await press(pilot, "enter")
+        await sees(pilot, "Store untested")
+
+    return run
+
+
+@sizes
+@pytest.mark.parametrize(
+    "before",
+    [
+        pasted("m" * 32, "enter", "j", "j", "j", "enter"),
+        pasted("sk-ant-api03-" + "a" * 80, "enter", "j", "j", "j", "enter"),
+        pasted(MASKED, "enter", "enter"),
+        asked(REFUSED),
+    ],
+    ids=["fit", "anothers", "admin", "refused"],
+)
+def test_key(snap_compare: Compare, demo_database: SqliteDatabase, before: Before, size: Any) -> None:
+    assert snap_compare(make_app(demo_database, "api_keys"), terminal_size=size, run_before=before)
+
+
+@sizes
+def test_workspace(snap_compare: Compare, demo_database: SqliteDatabase, size: Any) -> None:
+    async def run(pilot: Drive) -> None:
+        await settled(pilot)
+        await press(pilot, "enter", "enter")
+        await sees(pilot, "Save Changes")
+        await settled(pilot)
+
+    assert snap_compare(make_app(demo_database, "workspaces"), terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("keys", [("n",), ("enter", "m", "j", "j", "enter")], ids=["new", "delete"])
+def test_workspace_dialogs(snap_compare: Compare, demo_database: SqliteDatabase, keys: tuple[str, ...]) -> None:
+    assert snap_compare(make_app(demo_database, "workspaces"), terminal_size=WIDE, run_before=after(*keys))
 
 
 def test_alone(snap_compare: Compare, acme: SqliteDatabase, clock: Clock) -> None:
