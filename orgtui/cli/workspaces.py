@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 from orgtui.cli.output import ask, jsonable, print_json, say, table, write_csv
+=======
+from orgtui.cli.output import ask, print_json, say, table, write_csv
+>>>>>>> four
 from orgtui.domain import figures
 from orgtui.domain.errors import Invalid, NotFound
 from orgtui.domain.figures import some
@@ -21,6 +26,7 @@ from orgtui.store.contract.workspaces import (
     NewWorkspace,
     Workspace,
     WorkspaceChanges,
+    WorkspaceMember,
     WorkspacePage,
     WorkspacesPage,
 )
@@ -90,7 +96,9 @@ async def named(store: Store, name: str) -> Workspace:
 # What they print.
 
 
-def _card(space: Workspace) -> dict[str, Any]:
+def _card(space: Workspace, timezone: str) -> dict[str, Any]:
+    """A workspace under the names that scripts rely on; times are of *timezone*."""
+    zone = zone_or_utc(timezone)
     return {
         "id": space.id,
         "workspace_name": space.name,
@@ -101,18 +109,23 @@ def _card(space: Workspace) -> dict[str, Any]:
         "agents": space.agents,
         "runs": space.runs,
         "spend": space.spend,
-        "created": space.created,
-        "archived": space.archived,
+        "created": space.created.astimezone(zone),
+        "archived": space.archived.astimezone(zone) if space.archived else None,
     }
 
 
 def _page(page: WorkspacePage) -> dict[str, Any]:
     logo = f"{len(page.logo)} bytes, image/png" if page.logo else None
     return (
-        _card(page.workspace)
+        _card(page.workspace, page.timezone)
         | {"workspace_logo": logo, "success_rate": page.success_rate, "month": page.month}
-        | {"timezone": page.timezone, "version": page.version, "people": page.people}
+        | {"timezone": page.timezone, "version": page.version, "people": _people(page)}
     )
+
+
+def _people(page: WorkspacePage) -> list[WorkspaceMember]:
+    zone = zone_or_utc(page.timezone)
+    return [replace(person, since=person.since.astimezone(zone)) for person in page.people]
 
 
 def _print(page: WorkspacePage, as_json: bool) -> None:
@@ -137,10 +150,9 @@ def _print(page: WorkspacePage, as_json: bool) -> None:
 
 
 def _print_people(page: WorkspacePage) -> None:
-    zone = zone_or_utc(page.timezone)
     rows = [
-        (person.name, person.email, person.role.value, person.source, f"{person.since.astimezone(zone):%-d %b %Y}")
-        for person in page.people
+        (person.name, person.email, person.role.value, person.source, f"{person.since:%-d %b %Y}")
+        for person in _people(page)
     ]
     table(("Name", "Email", "Role", "From", "Since"), rows)
 
@@ -154,7 +166,7 @@ def _list(arguments: argparse.Namespace) -> None:
 
     page = ask(arguments, question)
     if arguments.json:
-        shown = [_card(space) for space in page.workspaces]
+        shown = [_card(space, page.timezone) for space in page.workspaces]
         print_json({"workspaces": shown, "archived": page.archived, "month": page.month, "timezone": page.timezone})
     elif arguments.csv:
         _print_csv(page)
@@ -163,6 +175,7 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _print_csv(page: WorkspacesPage) -> None:
+<<<<<<< HEAD
     rows: list[dict[str, Any]] = []
     for space in page.workspaces:
         row = jsonable(_card(space))
@@ -170,6 +183,15 @@ def _print_csv(page: WorkspacesPage) -> None:
         row["description"] = " ".join(space.description.split("\n")) or None
         rows.append(row | {"spend": spend["amount"], "spend_currency": spend["currency"], "month": page.month})
     write_csv(rows, list(rows[0]), sys.stdout)
+=======
+    rows = [
+        # A cell is one line.
+        _card(space, page.timezone) | {"description": " ".join(space.description.split("\n")), "month": page.month}
+        for space in page.workspaces
+    ]
+    columns = [column for name in rows[0] for column in ((name, f"{name}_currency") if name == "spend" else (name,))]
+    write_csv(rows, columns, sys.stdout)
+>>>>>>> four
 
 
 def _print_list(page: WorkspacesPage) -> None:
@@ -208,10 +230,7 @@ def _create(arguments: argparse.Namespace) -> None:
         return await store.workspaces.open(made.id)
 
     page = ask(arguments, question)
-    if arguments.json:
-        print_json(_page(page))
-    else:
-        say(f"{page.workspace.name} is made ({page.workspace.id}).")
+    _tell(page, f"is made ({page.workspace.id}).", arguments.json)
 
 
 def _set(arguments: argparse.Namespace) -> None:
@@ -256,7 +275,7 @@ def _members(arguments: argparse.Namespace) -> None:
 
     page = ask(arguments, question)
     if arguments.json:
-        print_json({"workspace_name": page.workspace.name, "members": page.workspace.members, "people": page.people})
+        print_json({"workspace_name": page.workspace.name, "members": page.workspace.members, "people": _people(page)})
         return
     _print_people(page)
     for person in page.people:
@@ -265,24 +284,26 @@ def _members(arguments: argparse.Namespace) -> None:
 
 
 def _archive(arguments: argparse.Namespace) -> None:
-    async def question(store: Store) -> Workspace:
-        return await store.workspaces.archive((await named(store, arguments.name)).id)
+    async def question(store: Store) -> WorkspacePage:
+        id_ = (await store.workspaces.archive((await named(store, arguments.name)).id)).id
+        return await store.workspaces.open(id_)
 
     _tell(ask(arguments, question), "is archived.", arguments.json)
 
 
 def _restore(arguments: argparse.Namespace) -> None:
-    async def question(store: Store) -> Workspace:
-        return await store.workspaces.restore((await named(store, arguments.name)).id)
+    async def question(store: Store) -> WorkspacePage:
+        id_ = (await store.workspaces.restore((await named(store, arguments.name)).id)).id
+        return await store.workspaces.open(id_)
 
     _tell(ask(arguments, question), "is active.", arguments.json)
 
 
-def _tell(space: Workspace, words: str, as_json: bool) -> None:
+def _tell(page: WorkspacePage, words: str, as_json: bool) -> None:
     if as_json:
-        print_json(_card(space))
+        print_json(_page(page))
     else:
-        say(f"{space.name} {words}")
+        say(f"{page.workspace.name} {words}")
 
 
 def _delete(arguments: argparse.Namespace) -> None:

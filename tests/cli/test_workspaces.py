@@ -153,6 +153,16 @@ def test_one_that_is_not_there_is_said_so(staged: Run, words: list[str]) -> None
     assert listed(staged) == ["Default", "Staging"]
 
 
+def test_times_are_the_organization_s(run: Run) -> None:
+    run("init", "--name", "Acme", "--owner", OWNER, "--timezone", "Pacific/Kiritimati")
+    run("workspaces", "create", "Staging")
+    shown = run("workspaces", "archive", "Staging", "--json").json
+    (listed_,) = run("workspaces", "list", "--json").json["workspaces"]
+    times = (shown["archived"], shown["created"], shown["people"][0]["since"], listed_["created"])
+    assert {time[:11] + time[-6:] for time in times} == {"2026-11-24T+14:00"}
+    assert "24 Nov 2026" in run("workspaces", "show", "Staging").out
+
+
 # Making and changing.
 
 

@@ -39,6 +39,25 @@ def test_its_people_workspaces_and_keys(seeded: Store) -> None:
     assert (page.members, page.timezone) == (7, "Europe/Berlin")
 
 
+def test_its_cards(seeded: Store) -> None:
+    page = wait(seeded.workspaces.show(archived=True))
+    assert {card.name: (card.members, card.workflows, card.agents) for card in page.workspaces} == {
+        "Finance": (6, 9, 2),
+        "Legacy": (5, 0, 0),
+        "Playground": (5, 2, 1),
+        "Production": (7, 38, 12),
+        "Staging": (5, 14, 6),
+    }
+    assert [card.name for card in page.workspaces if card.archived] == ["Legacy"]
+    assert sum(card.runs or 0 for card in page.workspaces) == 2_885
+    production = next(card.id for card in page.workspaces if card.name == "Production")
+    people = wait(seeded.workspaces.open(production)).people
+    assert [(person.name, person.role) for person in people if person.source == "workspace"] == [
+        ("Noor Haddad", "editor"),
+        ("Elsa Lindqvist", "viewer"),
+    ]
+
+
 def test_its_months(seeded: Store, demo_database: SqliteDatabase) -> None:
     page = wait(seeded.usage.month())
     assert (page.month, page.figures.total_runs) == ("2026-11", 2_885)

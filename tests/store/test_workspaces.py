@@ -74,6 +74,33 @@ def test_of_many_ends_at_once_one_workspace_always_remains(opener: Opener, acme:
     rounds(opener, acme, 150, 100)
 
 
+def archive_after_counting(path: Path, id: str) -> None:
+    """As it is often written: look, think, and then write."""
+    with closing(sqlite3.connect(path, timeout=10)) as connection:
+        ((active,),) = connection.execute(ACTIVE)
+        if active > 1:
+            # Python's own way: a deferred transaction, begun by the write.
+            connection.execute("UPDATE workspaces SET archived_at = 1 WHERE id = ?", (id,))
+            connection.commit()
+
+
+def test_the_rush_would_be_lost_by_counting_first(store: SqlStore, acme: SqliteDatabase) -> None:
+    ids = [wait(store.store.workspaces.create(NewWorkspace(name="Other"))).id]
+    ids += [card.id for card in wait(store.store.workspaces.show()).workspaces if card.id not in ids]
+
+    async def rush() -> None:
+        await asyncio.gather(*(asyncio.to_thread(archive_after_counting, acme.path, ids[n % 2]) for n in range(50)))
+
+    for _ in range(60):
+        for id_ in ids:
+            wait(store.store.workspaces.restore(id_))
+        wait(rush())
+        with acme.reading() as rows:
+            if rows.value(ACTIVE) == 0:
+                return
+    pytest.fail("Even counting first kept a workspace: these rushes show nothing.")
+
+
 def test_of_twenty_that_take_a_name_at_once_one_has_it(opener: Opener, acme: SqliteDatabase) -> None:
     stores = [opener() for _ in range(10)]
 
