@@ -490,7 +490,8 @@ class DemoBilling:
         customer = self._customer(ended.customer)
         due, balance = self._due(ended.customer, price)
         customer.balance = balance
-        self._bill(ended.customer, price, due, f"1 × {paid_plan(plan or '').name}", paid=customer.good)
+        text = f"1 × {paid_plan(plan or '').name}"
+        self._bill(ended.customer, price, due, text, paid=customer.good, at=period.start)
         if not customer.good:
             owing = Owing(due, f"{_ADDRESS}/invoice/{running.now.id}", 1, period.start + _RETRIES[0])
             renewed = replace(renewed, status=SubscriptionStatus.PAST_DUE, owing=owing)

@@ -13,7 +13,7 @@ what else there is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol
@@ -148,10 +148,10 @@ class Checkout:
     amount: Money
     created: datetime | None
     expires: datetime | None = None
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     payment: str | None = None
     receipt: str | None = None
-    receipt_url: str | None = None
+    receipt_url: str | None = field(default=None, repr=False)
     subscription: str | None = None
     trouble: str | None = None
 
@@ -196,7 +196,7 @@ class Owing:
     """An invoice that was not paid: where to pay it, how often it was tried, and when it is tried again."""
 
     amount: Money
-    url: str | None
+    url: str | None = field(repr=False)
     attempts: int
     next_attempt: datetime | None
 
@@ -270,8 +270,8 @@ class Invoice:
     total: Money
     paid: Money
     text: str
-    url: str | None
-    pdf: str | None
+    url: str | None = field(repr=False)
+    pdf: str | None = field(repr=False)
 
 
 class PortalPage(StrEnum):
