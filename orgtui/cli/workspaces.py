@@ -9,11 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-from orgtui.cli.output import ask, jsonable, print_json, say, table, write_csv
-=======
 from orgtui.cli.output import ask, print_json, say, table, write_csv
->>>>>>> four
 from orgtui.domain import figures
 from orgtui.domain.errors import Invalid, NotFound
 from orgtui.domain.figures import some
@@ -175,15 +171,6 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _print_csv(page: WorkspacesPage) -> None:
-<<<<<<< HEAD
-    rows: list[dict[str, Any]] = []
-    for space in page.workspaces:
-        row = jsonable(_card(space))
-        spend = row.pop("spend") or {"amount": None, "currency": None}
-        row["description"] = " ".join(space.description.split("\n")) or None
-        rows.append(row | {"spend": spend["amount"], "spend_currency": spend["currency"], "month": page.month})
-    write_csv(rows, list(rows[0]), sys.stdout)
-=======
     rows = [
         # A cell is one line.
         _card(space, page.timezone) | {"description": " ".join(space.description.split("\n")), "month": page.month}
@@ -191,7 +178,6 @@ def _print_csv(page: WorkspacesPage) -> None:
     ]
     columns = [column for name in rows[0] for column in ((name, f"{name}_currency") if name == "spend" else (name,))]
     write_csv(rows, columns, sys.stdout)
->>>>>>> four
 
 
 def _print_list(page: WorkspacesPage) -> None:
