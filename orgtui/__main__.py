@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+# A status above this names the signal that ended the program.
+_ENDED = 128
+
 
 def main() -> None:
     """The `orgtui` command."""
@@ -25,6 +28,9 @@ def main() -> None:
             sys.stderr.flush()
         except OSError:
             # The line is gone; Python would find that out again at its end, and exit with 120.
+            os._exit(code)
+        if code > _ENDED:
+            # Told to end, or the line is lost: nothing is left to say, and nothing may change the status any more.
             os._exit(code)
         sys.exit(code)
     sys.exit(cli.run(arguments))

@@ -61,7 +61,7 @@ def _people(connection: sqlite3.Connection, org: str, names: Sequence[str]) -> N
         connection.execute(
             "INSERT INTO members (org_id, id, email, email_key, name, role, joined_at, version)"
             " VALUES (?, ?, ?, ?, ?, 'admin', 0, 1)",
-            (*row, str(index), name),
+            (org, f"mem_{index}", name, str(index), name),
         )
         connection.execute(
             "INSERT INTO workspaces (org_id, id, name, name_key, description, created_at, version)"

@@ -168,7 +168,7 @@ def hostile(orgtui: Run, tmp_path: Path) -> Path:
             )
             connection.execute(
                 "INSERT INTO invitations (org_id, id, email, email_key, role, code_hash, invited_by, sent_at,"
-                " expires_at, sends, delivery, delivery_note) VALUES (?, ?, ?, ?, 'admin', ?, ?, 0, 1 << 60, 1,"
+                " expires_at, sends, delivery, delivery_note) VALUES (?, ?, ?, ?, 'admin', ?, ?, 0, 1 << 52, 1,"
                 " 'failed', ?)",
                 (org, f"i{key}", email, f"i{key}", key, name, name),
             )

@@ -33,8 +33,8 @@ def pages(store: Store, text: str, limit: int) -> list[AuditEntry]:
         page = wait(store.audit.entries(text=text, before=before, limit=limit))
         assert len(page.entries) == min(limit, page.total - len(read))
         read += page.entries
+        assert (page.next is None) == (len(read) == page.total)
         if page.next is None:
-            assert len(read) == page.total
             return read
         before = page.next
 

@@ -8,7 +8,7 @@ import re
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orgtui.domain.codes import INVITATION, code_hash, new_code
@@ -33,6 +33,7 @@ def drawn(code_bits: bytes) -> str:
     return new_code(INVITATION, random)
 
 
+@settings(deadline=None)
 @given(bits=BITS)
 def test_every_bit_is_in_the_code(bits: bytes) -> None:
     code = drawn(bits)
@@ -61,11 +62,13 @@ def test_what_is_kept_is_a_plain_hash() -> None:
     assert code_hash(code) == hashlib.sha256(code.encode()).hexdigest()
 
 
+@settings(deadline=None)
 @given(code=st.text(), before=st.text(" \t\r\n"), after=st.text(" \t\r\n"))
 def test_what_pasting_adds_changes_nothing(code: str, before: str, after: str) -> None:
     assert code_hash(before + code + after) == code_hash(code)
 
 
+@settings(deadline=None)
 @given(bits=BITS, other=BITS)
 def test_another_code_has_another_hash(bits: bytes, other: bytes) -> None:
     assert (code_hash(drawn(bits)) == code_hash(drawn(other))) == (bits == other)

@@ -130,6 +130,11 @@ def test_a_mac_is_what_the_format_says() -> None:
     assert chain.link(hmac.new(KEY, digestmod="sha256"), "ab" * 32, ROW) == expected == MAC
 
 
+def test_bytes_are_not_the_text_that_shows_them() -> None:
+    key = hmac.new(KEY, digestmod="sha256")
+    assert chain.link(key, "", [b"x"]) != chain.link(key, "", [repr(b"x")])
+
+
 def test_each_row_is_chained_to_the_one_before(log: Log, memory: Path) -> None:
     keys = MasterKeys.open(beside(log.path), random=os.urandom, create=False)
     previous = ""
@@ -200,6 +205,23 @@ def test_what_was_cut_off_with_its_count_is_missed_by_who_kept_a_head(log: Log, 
         assert verified(path, log.heads[0]).sound
         for later in (log.heads[place + 1], log.heads[-1]):
             assert verified(path, later) == Verification(False, rows, head, f"Rows after {rows} were cut off.")
+
+
+def test_a_log_without_any_row_is_none(log: Log, memory: Path) -> None:
+    path = log.copy(memory / "acme.db")
+    for revision in (-1, 0, 5):
+        statements = ["DELETE FROM audit", f"UPDATE organizations SET revision = {revision}"]
+        run(path, *(LOOSE if revision == -1 else ()), *statements)
+        assert verified(path) == Verification(False, 0, "0:", "Rows after 0 were cut off.")
+
+
+def test_what_is_no_text_is_not_repeated(log: Log, memory: Path) -> None:
+    path = log.copy(memory / "acme.db")
+    run(path, *LOOSE, "UPDATE audit SET actor = CAST(x'1b5b326aff0a' AS TEXT) WHERE seq = 2")
+    for question in (lambda store: store.audit.verify(), lambda store: store.audit.entries()):
+        with pytest.raises(StoreRefused) as refused:
+            asked(path, question)
+        assert refused.value.message == (f"{path} holds text of another program, which is not UTF-8; restore a backup.")
 
 
 def test_a_log_that_grew_again_after_it_was_cut_is_not_the_one_of_the_head(log: Log, memory: Path) -> None:
