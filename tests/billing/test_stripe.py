@@ -24,13 +24,14 @@ from orgtui.billing.provider import (
     CheckoutStatus,
     Declined,
     Order,
+    Payer,
     PortalPage,
     SubscriptionStatus,
 )
 from orgtui.billing.stripe import API_VERSION, StripeBilling
 from orgtui.billing.stripe_objects import PRODUCTS
 from orgtui.domain.ambient import system_ambient
-from orgtui.domain.errors import NotFound, OrgtuiError, Unreachable
+from orgtui.domain.errors import Invalid, NotFound, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS
 from orgtui.vault import Secret
@@ -197,6 +198,20 @@ class TestErrors:
             billing.start_purchase(late, key="k")
 
 
+class TestCustomers:
+    def test_the_name_of_today_stands_on_the_bill(self, fake: FakeStripe, billing: StripeBilling) -> None:
+        """Also when it was another before, and the one before that."""
+        for name in ("Acme", "Acme GmbH", "Acme"):
+            id = billing.ensure_customer(Payer("org_acme", name, "ada@acme.example"), key="k")
+            assert fake.world.get("customer", id)["name"] == name
+
+    def test_an_id_cannot_be_a_question_of_its_own(self, fake: FakeStripe, billing: StripeBilling) -> None:
+        before = len(fake.requests())
+        with pytest.raises(Invalid, match="letters, digits and underscores"):
+            billing.ensure_customer(Payer("x' OR name:'y", "Acme", "ada@acme.example"), key="k")
+        assert len(fake.requests()) == before
+
+
 class TestRequests:
     def test_ten_euros_are_one_request(self, fake: FakeStripe, billing: StripeBilling, bench: StripeBench) -> None:
         wanted = order(bench, 1000)
@@ -354,8 +369,11 @@ class TestLinks:
 
     def test_opened_but_not_paid_it_is_open(self, fake: FakeStripe, billing: StripeBilling, bench: StripeBench) -> None:
         link = billing.start_purchase(order(bench), key="k", short=True)
+        fake.visit(str(link.url))
+        assert billing.checkout(link.id) == link
+        fake.advance(hours=25)
+        assert billing.checkout(link.id) == link
         _, page = fake.visit(str(link.url))
-        assert billing.checkout(link.id).status is CheckoutStatus.OPEN
         closed = billing.expire_checkout(link.id, key="x")
         assert (closed.status, closed.url) == (CheckoutStatus.EXPIRED, None)
         assert fake.pay(page) == 410
