@@ -25,6 +25,7 @@ from orgtui.tty import Profile
 from orgtui.widgets.frame import SECTIONS, TITLES
 
 if TYPE_CHECKING:
+    from orgtui.billing.service import BillingService
     from orgtui.key_service import KeyService
     from orgtui.mail import Mailer
     from orgtui.store.contract import Store
@@ -47,6 +48,7 @@ class Connection:
     close: Callable[[], None]
     outbox: Outbox = Outbox()
     keys: Callable[[], KeyService] | None = None
+    billing: Callable[[], BillingService] | None = None
 
 
 # Seconds after the first figures: not while somebody waits for something.
@@ -100,6 +102,7 @@ class OrgTui(SafeApp[None]):
         # Textual opens this mode's screen first, and no other.
         self.__dict__["DEFAULT_MODE"] = section
         self._connected: asyncio.Future[Connection] | None = None
+        self._billing: asyncio.Future[BillingService] | None = None
         self.revision: int | None = None
         self._warm = False
         super().__init__(profile)
@@ -145,6 +148,20 @@ class OrgTui(SafeApp[None]):
             raise OrgtuiError("Keys cannot be checked here.")
         # What it needs is imported only now, and not on the event loop.
         return await asyncio.to_thread(make)
+
+    async def billing_service(self) -> BillingService:
+        """What talks to the payment provider; raises OrgtuiError where there is none."""
+        await self.store()
+        make = self._connected.result().billing if self._connected else None
+        if make is None:
+            raise OrgtuiError("Nothing can be paid here.")
+        if self._billing is None:
+            self._billing = asyncio.ensure_future(asyncio.to_thread(make))
+        try:
+            return await asyncio.shield(self._billing)
+        except OrgtuiError:
+            self._billing = None
+            raise
 
     async def store(self) -> Store:
         """The open store; raises OrgtuiError when it cannot be opened now."""

@@ -12,6 +12,7 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
 
 if TYPE_CHECKING:
+    from orgtui.billing.service import BillingService
     from orgtui.key_service import KeyService
     from orgtui.mail import Mailer
 
@@ -59,3 +60,27 @@ def demo_key_service(opened: SqlStore) -> KeyService:
     from orgtui.key_service import DemoChecker, KeyService
 
     return KeyService(opened.store, opened.platform, DemoChecker())
+
+
+def billing_service(settings: Settings, opened: SqlStore, ambient: Ambient) -> BillingService:
+    """Billing of an open store, with Stripe; raises BillingNotReady where that is not set up, or not safe."""
+    from orgtui.billing.provider import BillingNotReady, Pages
+    from orgtui.billing.service import BillingService
+    from orgtui.billing.stripe import StripeBilling
+    from orgtui.vault import Secret
+
+    if (given := settings.stripe) is None:
+        raise BillingNotReady("No payment provider is set up here: set ORGTUI_STRIPE_SECRET_KEY.")
+    secret = None if given.webhook_secret is None else Secret(given.webhook_secret)
+    provider = StripeBilling(Secret(given.key), ambient, webhook_secret=secret, api_base=given.api_base)
+    public = settings.public_url
+    pages = Pages(f"{public}/paid", f"{public}/cancelled") if public else None
+    return BillingService(opened.store, opened.platform, provider, ambient, pages)
+
+
+def demo_billing_service(opened: SqlStore, ambient: Ambient) -> BillingService:
+    """The same for a demo: payments that only seem to be made, and go on from what its books say."""
+    from orgtui.billing.demo import DemoBilling
+    from orgtui.billing.service import BillingService
+
+    return BillingService(opened.store, opened.platform, DemoBilling(ambient), ambient)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from threading import Thread
 from typing import TYPE_CHECKING
 
+from orgtui.aside import aside
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Invalid, NotFound, Undelivered
 from orgtui.settings import join_link
@@ -97,23 +94,7 @@ async def _mailed(
         mailer.send(message)
 
     try:
-        await _aside(mail)
+        await aside(mail)
     except (Invalid, Undelivered) as error:
         return Delivery.FAILED, error.message
     return Delivery.SENT, ""
-
-
-async def _aside(work: Callable[[], None]) -> None:
-    """As asyncio.to_thread, but whoever ends the program does not wait for a mail server that says nothing."""
-    done: Future[None] = Future()
-    done.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            work()
-            done.set_result(None)
-        except BaseException as error:  # noqa: BLE001 (it is raised where this is waited for)
-            done.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    await asyncio.wrap_future(done)

@@ -61,11 +61,17 @@ def _own(settings: Settings) -> tuple[Callable[[], Connection], Ambient, Callabl
 
     def connect() -> Connection:
         from orgtui.app import Connection, Outbox
-        from orgtui.composition import key_service, open_store
+        from orgtui.composition import billing_service, key_service, open_store
 
         opened = open_store(settings, ambient)
         outbox = Outbox(post, settings.public_url)
-        return Connection(opened.store, opened.close, outbox, keys=lambda: key_service(opened))
+        return Connection(
+            opened.store,
+            opened.close,
+            outbox,
+            keys=lambda: key_service(opened),
+            billing=lambda: billing_service(settings, opened, ambient),
+        )
 
     return connect, ambient, lambda: None
 
@@ -80,7 +86,7 @@ def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection],
 
     def connect() -> Connection:
         from orgtui.app import Connection
-        from orgtui.composition import demo_key_service
+        from orgtui.composition import demo_billing_service, demo_key_service
         from orgtui.store import demo
         from orgtui.store.faults import faulty
         from orgtui.store.sql.sqlite import SqliteDatabase
@@ -91,7 +97,12 @@ def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection],
         opened = open_sql_store(SqliteDatabase(path), settings.actor if arguments.actor else None, ambient)
         store = faulty(opened.store, slow=arguments.slow, fail=fail) if arguments.slow or fail else opened.store
         shown = replace(opened, store=store)
-        return Connection(store, opened.close, keys=lambda: demo_key_service(shown))
+        return Connection(
+            store,
+            opened.close,
+            keys=lambda: demo_key_service(shown),
+            billing=lambda: demo_billing_service(shown, ambient),
+        )
 
     def done() -> None:
         for path in copies:

@@ -45,6 +45,15 @@ class Smtp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stripe:
+    """An account at Stripe. `api_base` is for tests: where its API is instead, on this machine."""
+
+    key: str = field(repr=False)
+    webhook_secret: str | None = field(default=None, repr=False)
+    api_base: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a run is told. `keys` maps binding ids to keys, as Textual's keymap writes them.
 
@@ -57,6 +66,7 @@ class Settings:
     keys: Mapping[str, str] = field(default_factory=dict)
     refresh_seconds: float = 5.0
     smtp: Smtp | None = None
+    stripe: Stripe | None = None
     public_url: str | None = None
     master_key: Path | None = None
 
@@ -107,6 +117,7 @@ def load(
         keys=_keys(file, path),
         refresh_seconds=_seconds(file, path),
         smtp=_smtp(environ, file, path),
+        stripe=_stripe(environ),
         public_url=_public_url(_given("public_url", environ, file, path)),
         master_key=_master_key(environ.get("ORGTUI_MASTER_KEY_FILE")),
     )
@@ -250,6 +261,18 @@ def _password_file(secret: _Given, url: _Given, username: str | None) -> Path | 
             "(smtp_password_file in the config file)."
         )
     return _expanded(secret.value, secret.name)
+
+
+def _stripe(environ: Mapping[str, str]) -> Stripe | None:
+    """From the environment only: a config file is read by more people than it is meant for."""
+    key = environ.get("ORGTUI_STRIPE_SECRET_KEY")
+    if not key:
+        return None
+    return Stripe(
+        key=key,
+        webhook_secret=environ.get("ORGTUI_STRIPE_WEBHOOK_SECRET") or None,
+        api_base=environ.get("ORGTUI_STRIPE_API_BASE") or None,
+    )
 
 
 def _master_key(path: str | None) -> Path | None:

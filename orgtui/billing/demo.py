@@ -17,7 +17,6 @@ from orgtui.billing.provider import (
     MINIMUM,
     BadWebhook,
     BillingRefused,
-    Card,
     ChangePreview,
     Checkout,
     CheckoutStatus,
@@ -28,7 +27,6 @@ from orgtui.billing.provider import (
     Event,
     Invoice,
     Order,
-    Owing,
     Pages,
     Payer,
     PaymentProvider,
@@ -36,11 +34,8 @@ from orgtui.billing.provider import (
     PreviewLine,
     Refund,
     RefundStatus,
-    Scheduled,
     SetupReport,
     Subject,
-    Subscription,
-    SubscriptionStatus,
     check_amount,
     check_changeable_now,
     check_preview,
@@ -54,6 +49,7 @@ from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Conflict, KeyReused, NotFound, OrgtuiError
 from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS
+from orgtui.domain.subscriptions import Card, Owing, Scheduled, Subscription, SubscriptionStatus
 
 _ADDRESS: Final = "https://demo.invalid"
 _KEYS_LIVE = timedelta(hours=24)

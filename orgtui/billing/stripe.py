@@ -33,9 +33,7 @@ from orgtui.billing.provider import (
     PaymentProvider,
     PortalPage,
     Refund,
-    Scheduled,
     SetupReport,
-    Subscription,
     check_amount,
     check_changeable_now,
     check_preview,
@@ -48,6 +46,7 @@ from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Conflict, Invalid, KeyReused, NotFound, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS
+from orgtui.domain.subscriptions import Scheduled, Subscription
 from orgtui.domain.text import clean
 from orgtui.vault import Secret
 

@@ -10,23 +10,19 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from orgtui.billing.provider import (
-    Card,
     ChangePreview,
     Checkout,
     CheckoutStatus,
     Dispute,
     DisputeStatus,
     Invoice,
-    Owing,
     PreviewLine,
     Refund,
     RefundStatus,
-    Scheduled,
-    Subscription,
-    SubscriptionStatus,
 )
 from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS
+from orgtui.domain.subscriptions import Card, Owing, Scheduled, Subscription, SubscriptionStatus
 from orgtui.domain.text import clean
 
 # A StripeObject; the SDK is not imported here, not even for types.

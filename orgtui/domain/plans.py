@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,22 @@ PLANS = (
     Plan("enterprise", "Enterprise", "Custom", None, "Custom volume", "Unlimited", "Cloud + VPC + On-premise", None),
 )
 BY_KEY = {plan.key: plan for plan in PLANS}
+
+
+class Move(StrEnum):
+    """What it takes to come from one plan to another."""
+
+    CURRENT = "current"
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+    CONTACT = "contact"
+
+
+def move(current: str, target: str) -> Move:
+    """How the plan *target* stands to the plan *current*; of Enterprise only sales knows the price, either way."""
+    if current == target:
+        return Move.CURRENT
+    if BY_KEY["enterprise"].key in (current, target):
+        return Move.CONTACT
+    order = [plan.key for plan in PLANS]
+    return Move.UPGRADE if order.index(target) > order.index(current) else Move.DOWNGRADE

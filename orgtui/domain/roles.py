@@ -39,26 +39,34 @@ class Permission(StrEnum):
     RECORD_USAGE = "record_usage"
     SET_INVENTORY = "set_inventory"
     USE_KEYS = "use_keys"
+    SETTLE_PAYMENTS = "settle_payments"
     VIEW_AUDIT = "view_audit"
 
 
 _OWNER_ONLY = {Permission.DELETE_ORGANIZATION, Permission.TRANSFER_OWNERSHIP, Permission.MANAGE_BILLING}
 
-# A key in clear is for calls, not for people.
-_PLATFORM_ONLY = {Permission.USE_KEYS}
+# A key in clear is for calls, not for people; and what was paid is said by who was paid.
+_PLATFORM_ONLY = {Permission.USE_KEYS, Permission.SETTLE_PAYMENTS}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(set(Permission) - _PLATFORM_ONLY),
     Role.ADMIN: frozenset(set(Permission) - _PLATFORM_ONLY - _OWNER_ONLY),
 }
 PLATFORM_PERMISSIONS = frozenset(
-    {Permission.RECORD_USAGE, Permission.SET_INVENTORY, Permission.USE_KEYS, Permission.VIEW}
+    {
+        Permission.RECORD_USAGE,
+        Permission.SET_INVENTORY,
+        Permission.USE_KEYS,
+        Permission.SETTLE_PAYMENTS,
+        Permission.VIEW,
+    }
 )
 
 REASONS: dict[Permission, str] = {
     Permission.DELETE_ORGANIZATION: "Only an owner can delete the organization.",
     Permission.TRANSFER_OWNERSHIP: "Only an owner can transfer ownership.",
     Permission.USE_KEYS: "Keys are handed to the platform only; nobody reads them.",
+    Permission.SETTLE_PAYMENTS: "What was paid is written down by the platform only.",
     Permission.MANAGE_BILLING: "Billing is the owner's; admins can look, not change.",
 }
 

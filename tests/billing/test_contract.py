@@ -18,11 +18,10 @@ from orgtui.billing.provider import (
     PortalPage,
     RefundStatus,
     Subject,
-    Subscription,
-    SubscriptionStatus,
 )
 from orgtui.domain.errors import Conflict, Invalid, KeyReused, NotFound
 from orgtui.domain.money import Money
+from orgtui.domain.subscriptions import Subscription, SubscriptionStatus
 from tests.billing.conftest import Bench
 
 PAGES = Pages("https://acme.example/paid", "https://acme.example/back")

@@ -26,7 +26,6 @@ from orgtui.billing.provider import (
     Order,
     Payer,
     PortalPage,
-    SubscriptionStatus,
 )
 from orgtui.billing.stripe import API_VERSION, StripeBilling
 from orgtui.billing.stripe_objects import PRODUCTS
@@ -34,6 +33,7 @@ from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Invalid, NotFound, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS
+from orgtui.domain.subscriptions import SubscriptionStatus
 from orgtui.vault import Secret
 from tests.billing.conftest import StripeBench, stripe_billing
 from tests.billing.test_contract import ACME, PAGES, bought, customer, enrolment, order, running, subscribed

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orgtui.store.contract.api_keys import ApiKeys
     from orgtui.store.contract.audit import Audit
+    from orgtui.store.contract.billing import Billing
     from orgtui.store.contract.general import General
     from orgtui.store.contract.team import Team
     from orgtui.store.contract.usage import Usage
@@ -23,6 +24,7 @@ class _Contracts(Mapping[str, type[Any]]):
         "general": "General",
         "team": "Team",
         "usage": "Usage",
+        "billing": "Billing",
         "api_keys": "ApiKeys",
         "workspaces": "Workspaces",
         "audit": "Audit",
@@ -67,6 +69,12 @@ class Store:
     def usage(self) -> Usage:
         """Runs, tokens and cost."""
         section: Usage = self._make(CONTRACTS["usage"])
+        return section
+
+    @cached_property
+    def billing(self) -> Billing:
+        """The plan, the credits and what is paid."""
+        section: Billing = self._make(CONTRACTS["billing"])
         return section
 
     @cached_property
