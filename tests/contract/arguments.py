@@ -108,7 +108,7 @@ async def bought(store: Store, platform: Store) -> tuple[str, str]:
 def settlement(status: PaymentStatus, cents: int, number: int = 1, **more: Any) -> Settlement:
     """What a provider says of its page number *number*."""
     paid = {"payment": f"pi_{number}", "receipt": f"R-{number}"} if status is PaymentStatus.PAID else {}
-    return Settlement(status=status, amount=Money(cents), page=f"cs_{number}", **(paid | more))
+    return Settlement(**({"status": status, "amount": Money(cents), "page": f"cs_{number}"} | paid | more))
 
 
 def subscription(
