@@ -288,7 +288,7 @@ class DemoBilling:
             check_running(running.now)
             return self._set(running, replace(running.now, cancel_at_period_end=False))
 
-    def portal(self, customer: str, *, page: PortalPage, return_url: str, key: str) -> str:
+    def portal(self, customer: str, *, page: PortalPage, return_url: str | None, key: str) -> str:
         """An address that leads nowhere."""
         with self._world():
             self._customer(customer)
