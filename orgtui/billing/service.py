@@ -251,6 +251,18 @@ class BillingService:
         key = await self._request(PlanAction.RESUME, running.plan)
         return await self._kept_now(await aside(lambda: self.provider.resume(running.id, key=key)))
 
+    async def end(self) -> None:
+        """End everything that could still be charged, at once: what goes before the end of the organization.
+
+        Raises Conflict where a payment is on its way, and what the provider raises; then nothing may be deleted yet.
+        """
+        for payment in (await self._platform.billing.books()).unsettled:
+            await self.withdraw(payment.id)
+        running = await self.refresh()
+        if running is not None and not running.status.ended:
+            key = await self._request(PlanAction.END, running.plan)
+            await self._kept_now(await aside(lambda: self.provider.cancel_now(running.id, key=key)))
+
     async def manage(self, page: PortalPage = PortalPage.HOME) -> str:
         """The address of the provider's own pages: a bearer secret of minutes, not for logs; raises Conflict."""
         books = await self._platform.billing.books()
