@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import pytest_textual_snapshot
+import textual.app
+import textual.pilot
 from textual.widgets import Input
 
 from orgtui import tty
@@ -21,6 +24,7 @@ from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
 from orgtui.vault import beside
+from tests import idle
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "samples"
@@ -44,8 +48,11 @@ pytest_textual_snapshot.SVGImageExtension = TopLevelSnapshots
 
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No cursor blinks in a picture."""
+    """No cursor blinks in a picture, and a picture is taken when nothing moves any more."""
     monkeypatch.setattr(Input, "_toggle_cursor", lambda _self: None)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", idle.run_in_executor)
+    for module in (textual.app, textual.pilot):
+        monkeypatch.setattr(module, "wait_for_idle", idle.wait_for_idle)
 
 
 @pytest.fixture(scope="session")
