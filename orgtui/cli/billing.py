@@ -300,7 +300,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
 
 def _print_reconciled(found: Reconciled, zone: ZoneInfo) -> None:
     for one in (*found.paid, *found.ended):
-        say(f"{one.amount} for {words.bought(one)}: {words.payment_status(one).lower()} ({one.id})")
+        say(f"{one.amount} for {words.thing(one)}: {words.payment_status(one).lower()} ({one.id})")
     if found.reversals:
         say(f"{some(found.reversals, 'refund or dispute', 'refunds or disputes')} entered in the ledger.")
     if not (found.paid or found.ended or found.reversals or found.unknown):

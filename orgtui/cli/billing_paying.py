@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from orgtui.cli.billing_serving import Desk, complain, serving
-from orgtui.cli.billing_words import TEST_MODE, bought, local, payment_status, payment_values, plan_name, to_come
+from orgtui.cli.billing_words import TEST_MODE, bought, local, payment_status, payment_values, plan_name, thing, to_come
 from orgtui.cli.output import print_json, say
 from orgtui.domain.credits import parse_amount
 from orgtui.domain.errors import OrgtuiError, Unreachable
@@ -61,7 +61,7 @@ def cancel(arguments: argparse.Namespace) -> int:
         complain(f"{payment.amount} was paid meanwhile, so it cannot be cancelled.")
         return OrgtuiError.exit_code
     if not arguments.json:
-        say(f"{payment.amount} for {bought(payment)}: {means}")
+        say(f"{payment.amount} for {thing(payment)}. {means}")
     return 0
 
 
@@ -70,7 +70,7 @@ def settle(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, wait: b
     # Programs get one value at the end; whoever sits beside them still wants to know where to pay.
     out = sys.stderr if arguments.json else sys.stdout
     if paying.url is not None and (out.isatty() or not arguments.json):
-        for line in _invitation(paying, desk.zone):
+        for line in _invitation(paying, desk.zone, wait=wait):
             print(line, file=out)
         out.flush()
     if not wait:
@@ -123,14 +123,15 @@ def _news(payment: Payment) -> str:
 # What is shown.
 
 
-def _invitation(paying: Paying, zone: ZoneInfo) -> list[str]:
+def _invitation(paying: Paying, zone: ZoneInfo, *, wait: bool) -> list[str]:
     """Where to pay: the address stands alone on its line, so that it can be taken up whole."""
     payment, url = paying.payment, paying.url or ""
     until = f"{payment.expires.astimezone(zone):%H:%M} ({zone.key})"
     code = _code(url) if payment.short else []
     scan = " or with the QR code" if code else ""
-    lines = [f"Pay {payment.amount} for {bought(payment)} here{scan}, until {until}:", *code, url]
-    return lines + ([TEST_MODE] if payment.mode == "test" else [])
+    lines = [f"Pay {payment.amount} for {thing(payment)} here{scan}, until {until}:", *code, url]
+    lines += [TEST_MODE] if payment.mode == "test" else []
+    return lines + (["Waiting for the payment; ctrl+c ends only the waiting."] if wait else [])
 
 
 def _code(url: str) -> list[str]:
@@ -160,7 +161,8 @@ def _tell(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, good: bo
     if arguments.json:
         print_json(values(paying, desk.zone))
     elif payment.status.waits:
-        say(f"Once it is paid: {_command(paying, '--wait')}; not wanted any more: {_command(paying)}")
+        say(f"Once it is paid:  {_command(paying, '--wait')}")
+        say(f"To cancel it:     {_command(paying)}")
     elif good:
         say(_outcome(desk, payment))
     else:
@@ -172,7 +174,7 @@ def _outcome(desk: Desk, payment: Payment) -> str:
     """What a payment brought."""
     page = desk.wait(desk.store.billing.show())
     receipt = f" Receipt {payment.receipt}." if payment.receipt else ""
-    said = f"{payment_status(payment)}: {payment.amount} for {bought(payment)}.{receipt}"
+    said = f"{payment_status(payment)}: {payment.amount} for {thing(payment)}.{receipt}"
     if payment.kind == "credits":
         return f"{said} The balance is {page.credits.balance}."
     running = page.subscription

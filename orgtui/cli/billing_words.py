@@ -166,6 +166,11 @@ def plan_name(key: str | None) -> str:
     return BY_KEY[key].name if key in BY_KEY else key
 
 
+def thing(payment: Payment) -> str:
+    """What a payment is for, in a sentence."""
+    return plan_name(payment.plan) if payment.kind == "plan" else "AI credits"
+
+
 def bought(payment: Payment) -> str:
     """What a payment is for: the package, or the plan."""
     if payment.kind == "plan":
@@ -256,7 +261,7 @@ def _lasts(held: CreditBalance) -> str:
 
 
 def _waits(payment: Payment, now: datetime, zone: ZoneInfo) -> str:
-    what = f"{payment.amount} for {bought(payment)}"
+    what = f"{payment.amount} for {thing(payment)}"
     if payment.status is PaymentStatus.PROCESSING:
         return f"{what}: was paid, and the bank has yet to confirm ({payment.id})"
     if payment.withdrawn:
