@@ -15,6 +15,7 @@ import pytest
 import pytest_textual_snapshot
 import textual.app
 import textual.pilot
+from hypothesis import settings
 from textual.widgets import Input
 
 from orgtui import tty
@@ -30,6 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "samples"
 TODAY = date(2026, 11, 30)
 OWNER = "ada@acme.example"
+
+# What a machine does beside is no property of the code: no example fails by the clock.
+settings.register_profile("orgtui", deadline=None)
+settings.load_profile("orgtui")
 
 
 class TopLevelSnapshots(pytest_textual_snapshot.SVGImageExtension):  # type: ignore[misc]

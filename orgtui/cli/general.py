@@ -90,8 +90,8 @@ def _logo(arguments: argparse.Namespace) -> None:
     _print(ask(arguments, question), arguments.json)
 
 
-def lost(losses: Losses) -> list[tuple[int, str]]:
-    """What deleting takes away, as number and words; only what is there."""
+def lost(losses: Losses) -> list[tuple[str, str]]:
+    """What deleting takes away, as figure and words; only what is there."""
     words = (
         (losses.workspaces, "workspaces, with all their data and logs"),
         (losses.workflows, "workflows"),
@@ -101,7 +101,8 @@ def lost(losses: Losses) -> list[tuple[int, str]]:
         (losses.runs, "recorded runs"),
         (losses.calls, "recorded model calls"),
     )
-    return [(number, text) for number, text in words if number]
+    counted = [(f"{number:,}", text) for number, text in words if number]
+    return counted + [(str(losses.credits), "of AI credits")] * (losses.credits.amount > 0)
 
 
 def _delete(arguments: argparse.Namespace) -> None:
@@ -117,7 +118,7 @@ def _delete(arguments: argparse.Namespace) -> None:
         print_json({"deleted": not told, "organization_name": name, "lost": losses})
         return
     say(f"Deleting {name} takes away at once, and for good:" if told else f"{name} is deleted. Gone with it:")
-    for number, text in lost(losses):
-        say(f"{number:>9,}  {text}")
+    for figure, text in lost(losses):
+        say(f"{figure:>9}  {text}")
     if told:
         say(f"Nothing was deleted. To do it: orgtui general delete --confirm {shlex.quote(name)}")
