@@ -480,6 +480,22 @@ def test_cancel_works_while_a_downgrade_waits_and_resume_takes_it_back(pro: Fake
             assert orgtui("billing", *words).code == 5
 
 
+def test_what_would_be_charged_ends_before_the_organization(pro: FakeStripe, orgtui: Run) -> None:
+    page = opened(orgtui, "buy", "10")["url"]
+    assert "The Pro subscription ends with it, without a further charge." in orgtui("general", "delete").out
+    (running,) = pro.world.table("subscription").values()
+    assert orgtui("general", "delete", "--confirm", "acme").code == 2
+    assert running["status"] == "active"
+    # Nothing is deleted that could not be ended.
+    for _ in range(3):
+        pro.inject(Fault("error", status=500))
+    assert orgtui("general", "delete", "--confirm", "Acme").code == 6
+    assert orgtui("general", "show").code == 0
+    assert orgtui("general", "delete", "--confirm", "Acme").code == 0
+    assert [one["status"] for one in pro.world.table("subscription").values()] == ["canceled"]
+    assert pro.pay(page) == 410
+
+
 def test_what_is_past_due_is_told_with_exit_code_1(pro: FakeStripe, orgtui: Run) -> None:
     assert orgtui("billing", "status").code == 0
     with pro.world.lock:
