@@ -52,7 +52,7 @@ def make_app(
     def connect() -> Connection:
         opened = open_sql_store(database, actor, known)
         store = opened.store if fail == () and not slow else faulty(opened.store, slow=slow, fail=faults)
-        checker = KeyChecker(addresses, seconds=2.0) if addresses else DemoChecker()
+        checker = KeyChecker(addresses, seconds=8.0) if addresses else DemoChecker()
         return Connection(store, opened.close, keys=lambda: KeyService(opened.store, opened.platform, checker))
 
     chosen = profile("no-color" if theme == "no-color" else "dark")
