@@ -340,12 +340,25 @@ async def test_an_admin_cannot_choose_owner(demo_database: SqliteDatabase) -> No
     async with opened(make_app(demo_database, "team", actor=ADMIN), SMALL) as pilot:
         await press(pilot, "n")
         assert "Only an owner can invite an owner." in shown(pilot, "#role")
+        assert "workflows, and settings." in " ".join(shown(pilot, "#role").split())
         await typed(pilot, "kim@partner.example")
         await press(pilot, "tab", "down", "enter")
         await press(pilot, "shift+tab", "enter")
         await sees(pilot, "Hand over the invitation")
     page = await elsewhere(demo_database, lambda store: store.store.team.show())
     assert {m.email: m.role for m in page.members}["kim@partner.example"] is Role.ADMIN
+
+
+@awaited
+async def test_a_role_is_chosen_with_the_mouse(demo_database: SqliteDatabase) -> None:
+    async with opened(make_app(demo_database, "team"), SMALL) as pilot:
+        await press(pilot, "n")
+        told = lines(pilot, "#role")
+        await pilot.click("#role", offset=(4, next(y for y, line in enumerate(told) if "Owner" in line)))
+        await until(pilot, lambda: "● Owner" in shown(pilot, "#role"))
+        # The second row of an option is the option's too.
+        await pilot.click("#role", offset=(12, next(y for y, line in enumerate(told) if "settings." in line)))
+        await until(pilot, lambda: "● Admin" in shown(pilot, "#role"))
 
 
 @awaited

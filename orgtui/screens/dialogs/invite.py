@@ -23,7 +23,7 @@ from orgtui.domain.text import clean
 from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.store.contract.team import Delivery, Member, NewInvitation, Status
 from orgtui.themes import Ink
-from orgtui.widgets.canvas import Canvas, fitted
+from orgtui.widgets.canvas import Canvas, beside, fitted
 from orgtui.widgets.choice import Choice, Option
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Verdicts(Canvas):
             why = only.words[:1].upper() + only.words[1:].rstrip(".")
             tone = ink.dim if only.good else ink.err
             mark = ("", ink.dim) if only.good else ("✗ ", ink.err)
-            return _beside(Content.assemble(mark), why, tone, width) if why else []
+            return beside(Content.assemble(mark), why, tone, width) if why else []
         room = min(max((len(verdict.address) for verdict in self.shown), default=0), width // 2)
         return [row for verdict in self.shown for row in _verdict_rows(verdict, room, width, ink)]
 
@@ -105,17 +105,7 @@ def _verdict_rows(verdict: Verdict, room: int, width: int, ink: Ink) -> list[Con
     mark, style = ("✓", ink.ok) if verdict.good else ("✗", ink.err)
     address = fitted(Content.assemble((verdict.address, ink.text if verdict.good else ink.strong)), room)
     left = Content.assemble((mark, style), " ", address, "  ")
-    return _beside(left, verdict.words, ink.dim if verdict.good else ink.err, width)
-
-
-def _beside(left: Content, words: str, tone: Any, width: int) -> list[Content]:
-    """*words* at the right of *left*, in as many rows as they need."""
-    indent = left.cell_length
-    wrapped = Content.assemble((words, tone)).wrap(max(10, width - indent)) if words else [Content("")]
-    return [
-        fitted(Content.assemble(left if number == 0 else " " * indent, line), width)
-        for number, line in enumerate(wrapped)
-    ]
+    return beside(left, verdict.words, ink.dim if verdict.good else ink.err, width)
 
 
 class AddressInput(Input):
@@ -174,8 +164,9 @@ class InviteDialog(Dialog[list["Sent"]]):
         yield Button("Invite Member", variant="primary", id="invite", action="screen.invite", disabled=True)
 
     def on_mount(self) -> None:
-        """Into the field."""
+        """Into the field; Textual scrolls to it before all is laid out, and too far."""
         self.query_one(Input).focus()
+        self.call_after_refresh(self.query_one("#content").scroll_home, animate=False)
 
     @on(Input.Changed)
     def _judge(self) -> None:
