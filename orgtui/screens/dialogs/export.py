@@ -71,4 +71,4 @@ def _write(path: Path, rows: Sequence[Any]) -> None:
         if path.suffix == ".json":
             json.dump(jsonable(tuple(rows)), out, ensure_ascii=False, indent=2)
         elif rows:
-            write_csv(rows, csv_columns(type(rows[0])), out)
+            write_csv(rows, list(rows[0]) if isinstance(rows[0], dict) else csv_columns(type(rows[0])), out)
