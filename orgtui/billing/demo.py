@@ -42,13 +42,12 @@ from orgtui.billing.provider import (
     check_running,
     check_schedulable,
     furthest,
-    paid_plan,
 )
 from orgtui.domain import proration
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Conflict, KeyReused, NotFound, OrgtuiError
 from orgtui.domain.money import Money
-from orgtui.domain.plans import PLANS
+from orgtui.domain.plans import PLANS, paid_plan
 from orgtui.domain.subscriptions import Card, Owing, Scheduled, Subscription, SubscriptionStatus
 
 _ADDRESS: Final = "https://demo.invalid"

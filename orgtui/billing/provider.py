@@ -20,9 +20,8 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from orgtui.domain.errors import Conflict, Invalid, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
-from orgtui.domain.plans import BY_KEY, PLANS, Plan
+from orgtui.domain.plans import BY_KEY, paid_plan
 from orgtui.domain.subscriptions import Subscription, SubscriptionStatus
-from orgtui.domain.text import clean
 from orgtui.vault import Secret
 
 Mode = Literal["demo", "test", "live"]
@@ -446,15 +445,6 @@ def check_amount(amount: Money) -> None:
         raise Invalid(f"Credits are bought in {CURRENCY}, not in {amount.currency}.", field="amount")
     if not MINIMUM.minor <= amount.minor <= MAXIMUM.minor:
         raise Invalid(f"{amount} cannot be charged; choose between {MINIMUM} and {MAXIMUM}.", field="amount")
-
-
-def paid_plan(key: str) -> Plan:
-    """The plan of a key that can be subscribed to; raises Invalid for any other."""
-    plan = BY_KEY.get(key)
-    if plan is None or not plan.cents:
-        keys = ", ".join(plan.key for plan in PLANS if plan.cents)
-        raise Invalid(f"“{clean(key)}” is not a plan that is paid for by the month; choose from {keys}.", field="plan")
-    return plan
 
 
 def check_running(subscription: Subscription) -> None:

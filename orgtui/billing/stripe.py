@@ -40,12 +40,11 @@ from orgtui.billing.provider import (
     check_running,
     check_schedulable,
     furthest,
-    paid_plan,
 )
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Conflict, Invalid, KeyReused, NotFound, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
-from orgtui.domain.plans import PLANS
+from orgtui.domain.plans import PLANS, paid_plan
 from orgtui.domain.subscriptions import Scheduled, Subscription
 from orgtui.domain.text import clean
 from orgtui.vault import Secret

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orgtui.domain.errors import Invalid
+from orgtui.domain.text import clean
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -37,6 +40,15 @@ PLANS = (
     Plan("enterprise", "Enterprise", "Custom", None, "Custom volume", "Unlimited", "Cloud + VPC + On-premise", None),
 )
 BY_KEY = {plan.key: plan for plan in PLANS}
+
+
+def paid_plan(key: str) -> Plan:
+    """The plan of a key that can be subscribed to; raises Invalid for any other."""
+    plan = BY_KEY.get(key)
+    if plan is None or not plan.cents:
+        keys = ", ".join(plan.key for plan in PLANS if plan.cents)
+        raise Invalid(f"“{clean(key)}” is not a plan that is paid for by the month; choose from {keys}.", field="plan")
+    return plan
 
 
 class Move(StrEnum):

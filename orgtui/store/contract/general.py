@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
 
+from orgtui.domain.attention import Attention
 from orgtui.domain.errors import Forbidden, Invalid, NotFound, Stale
 from orgtui.domain.roles import Permission, Role
 from orgtui.store.contract.operation import operation
@@ -15,7 +16,7 @@ DESCRIPTION_LIMIT = 280
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the frame around every section shows."""
+    """What the frame around every section shows; `attention` is what billing wants seen to."""
 
     organization_id: str
     name: str
@@ -26,6 +27,7 @@ class Overview:
     pending: int
     keys_connected: int
     workspaces: int
+    attention: tuple[Attention, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel
 
 NO_WORKSPACE = ""
 _THERE = text("deleted_at IS NULL")
+_WAITS = text("status IN ('creating', 'open') AND withdrawn_at IS NULL")
 
 
 def _instant(*, nullable: bool = False) -> Any:
@@ -249,6 +250,96 @@ class CallDay(SQLModel, table=True):
     billed: str = "0"
     estimated: str = "0"
     credits: str = "0"
+
+
+class BillingAccount(SQLModel, table=True):
+    """Who the organization is at its payment provider, in which mode, and up to when everything there is known."""
+
+    __tablename__ = "billing_accounts"
+
+    org_id: str = _organization()
+    customer: str
+    mode: str
+    reconciled_at: int | None = _instant(nullable=True)
+
+
+class SubscriptionRow(SQLModel, table=True):
+    """The subscription as the provider had it at `read_at`; amounts in minor units of `currency`."""
+
+    __tablename__ = "subscriptions"
+
+    org_id: str = _organization()
+    id: str
+    customer: str
+    status: str
+    plan: str | None
+    minor: int = _count()
+    currency: str
+    start_at: int = _instant()
+    end_at: int = _instant()
+    cancel_at_period_end: bool
+    next_plan: str | None
+    next_minor: int | None = _instant(nullable=True)
+    next_at: int | None = _instant(nullable=True)
+    card_brand: str | None
+    card_last4: str | None
+    card_expires: str | None
+    owing_minor: int | None = _instant(nullable=True)
+    owing_attempts: int | None
+    owing_next_at: int | None = _instant(nullable=True)
+    others: str = ""
+    read_at: int = _instant()
+
+
+class PaymentRow(SQLModel, table=True):
+    """Something to be paid on the provider's page; one for each `slot` waits at a time."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        Index("payments_slot", "org_id", "slot", unique=True, sqlite_where=_WAITS, postgresql_where=_WAITS),
+        Index("payments_created", "org_id", "kind", "created_at"),
+    )
+
+    org_id: str = _organization()
+    id: str = Field(primary_key=True)
+    kind: str
+    package: str
+    plan: str | None
+    slot: str
+    minor: int = _count()
+    currency: str
+    short: bool
+    status: str
+    mode: str
+    page: str | None = None
+    receipt: str | None = None
+    receipt_url: str | None = None
+    trouble: str | None = None
+    created_at: int = _instant()
+    created_by: str
+    expires_at: int = _instant()
+    withdrawn_at: int | None = _instant(nullable=True)
+
+
+class LedgerRow(SQLModel, table=True):
+    """One movement of the credits, never changed: `ref` is what caused it, `balance` the exact sum up to here."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (
+        Index("ledger_ref", "org_id", "ref", unique=True),
+        Index("ledger_kind", "org_id", "kind", "seq"),
+        Index("ledger_payment", "org_id", "payment_id"),
+    )
+
+    org_id: str = _organization()
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    at: int = _instant()
+    kind: str
+    amount: str
+    balance: str
+    ref: str
+    text: str
+    payment_id: str | None
 
 
 class AuditRow(SQLModel, table=True):

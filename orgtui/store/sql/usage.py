@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +13,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from orgtui.domain.errors import Invalid
-from orgtui.domain.money import EXACT, ZERO, plain, times
+from orgtui.domain.money import EXACT, ZERO, plain, times, total
 from orgtui.domain.months import instant, local_day, micros, zone
 from orgtui.domain.usage import FINAL_STATUSES, Call, Funding, Run, outcome
 from orgtui.store.contract.usage import Recorded, UsageBatch
+from orgtui.store.sql.billing import consume
 from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.tables import NO_WORKSPACE, CallDay, CallRow, RunRow
 from orgtui.store.sql.unit_of_work import Write
@@ -203,8 +206,17 @@ def _record_calls(tx: Write, places: _Places, calls: Sequence[Call]) -> Recorded
     rows = [_call_row(tx, places, call) for call in new]
     tx.rows.run_many(_insert(CallRow), rows)
     _roll_up(tx.rows, rows)
+    _consume(tx, rows)
     unpriced = Counter(call.model for call in new if call.cost is None)
     return Recorded(len(new), len(calls) - len(new), 0, dict(sorted(unpriced.items())))
+
+
+def _consume(tx: Write, rows: Sequence[dict[str, Any]]) -> None:
+    """What these calls cost in credits leaves the balance now; an event is new once, and so is a batch of new ones."""
+    paid = [row for row in rows if row["credits"] not in (None, "0")]
+    names = sorted((row["source"], row["id"]) for row in paid)
+    digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]
+    consume(tx, len(paid), total(Decimal(row["credits"]) for row in paid), f"calls:{digest}")
 
 
 def _call_row(tx: Write, places: _Places, call: Call) -> dict[str, Any]:

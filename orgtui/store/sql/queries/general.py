@@ -7,6 +7,7 @@ from typing import NamedTuple
 from orgtui.domain.months import instant
 from orgtui.domain.roles import Role
 from orgtui.store.contract.general import GeneralPage, Losses, Overview
+from orgtui.store.sql.queries.standing import wanted
 from orgtui.store.sql.unit_of_work import Read
 
 _COUNTS = """
@@ -48,6 +49,7 @@ def overview(tx: Read) -> Overview:
         pending=counts.invitations,
         keys_connected=tx.rows.value(CONNECTED, org=tx.organization),
         workspaces=counts.active,
+        attention=wanted(tx),
     )
 
 
