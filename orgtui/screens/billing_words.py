@@ -47,7 +47,7 @@ STATUSES = {
     ),
     PaymentStatus.FAILED: Told("✗", "err", "Failed", "The payment did not arrive; nothing was charged."),
     PaymentStatus.EXPIRED: Told("—", "dim", "Expired", "Its page closed before anybody paid; nothing was charged."),
-    PaymentStatus.CANCELLED: Told("—", "dim", "Cancelled", "It was cancelled before anybody paid; nothing was charged."),
+    PaymentStatus.CANCELLED: Told("—", "dim", "Cancelled", "It was cancelled before it was paid; nothing was charged."),
     PaymentStatus.MISMATCH: Told(
         "✗", "err", "Amount mismatch", "Another amount arrived than was ordered, so no credits were given."
     ),
@@ -224,7 +224,7 @@ def _standing(running: Subscription, zone: ZoneInfo) -> Iterator[Banner]:
         words = f"{name} begins when its first payment is confirmed; the bank may want your consent. Free until then."
         yield Banner("warn", "First payment incomplete", words, *_MANAGE)
     elif running.status is SubscriptionStatus.INCOMPLETE_EXPIRED:
-        words = f"Its first payment was not confirmed in time; nothing was charged. Choose a plan to begin again."
+        words = "Its first payment was not confirmed in time; nothing was charged. Choose a plan to begin again."
         yield Banner("dim", f"{name} did not begin", words)
     elif running.status is SubscriptionStatus.PAUSED:
         words = f"The trial of {name} ended without a card, so the limits of Free count until there is one."
@@ -237,7 +237,9 @@ def _standing(running: Subscription, zone: ZoneInfo) -> Iterator[Banner]:
         yield Banner("warn", f"Ends {at}", f"{name} stays until then, and Free follows.", "u", "Resume")
     elif (change := running.scheduled) is not None:
         words = f"{change.price} a month from then on; {name} stays until then."
-        yield Banner("accent", f"Changes to {plan_name(change.plan)} on {day(change.at, zone)}", words, "u", f"Keep {name}")
+        yield Banner(
+            "accent", f"Changes to {plan_name(change.plan)} on {day(change.at, zone)}", words, "u", f"Keep {name}"
+        )
     if running.others:
         words = f"{', '.join(map(clean, running.others))}: cancel what you do not want."
         yield Banner("warn", f"{some(len(running.others), 'more subscription')} beside this one", words, *_MANAGE)
@@ -267,7 +269,7 @@ def credit_banners(page: BillingPage) -> Iterator[Banner]:
             owed_words = f"{abs(page.credits.balance.rounded()):,} {page.credits.balance.currency}"
             yield Banner("err", "The balance is below zero", f"{owed_words} are owed; the next credits go there first.")
         elif attention is Attention.CREDITS_EMPTY:
-            yield Banner("err", "No credits are left", "Calls without a key of your own are refused until you buy some.")
+            yield Banner("err", "No credits are left", "Calls without a key of your own need some.")
         elif attention is Attention.CREDITS_LOW:
             yield Banner("warn", "Credits are low", "Less than the smallest package is left.")
     waiting = [payment for payment in page.waiting if payment.kind == "credits"]
@@ -281,7 +283,7 @@ def credit_banners(page: BillingPage) -> Iterator[Banner]:
 
 def _waits(payment: Payment) -> Banner:
     if payment.status is PaymentStatus.PROCESSING:
-        return Banner("accent", f"{payment.amount} was paid", "The bank has yet to confirm; credits arrive when it does.")
+        return Banner("accent", f"{payment.amount} was paid", "The credits arrive when the bank confirms.")
     return Banner("accent", f"{payment.amount} waits for its payment", "", "o", "Pay it")
 
 
@@ -292,8 +294,8 @@ def balance_gauge(balance: CreditBalance, *, short: bool = False) -> Gauge:
     """The balance card: in `percent` what remains, which is the figure that counts."""
     left, pool = balance.balance, balance.pool
     if left.amount < ZERO:
-        owed = f"{left.exact()} is owed: more was used or taken back than was bought."
-        return Gauge("owed", 1, left.exact(), f"{balance.used} used", f"{owed} The next purchase goes there first.", "err")
+        words = "More was used or taken back than was bought. The next purchase pays that first."
+        return Gauge("below zero", 1, left.exact(), f"{balance.used} used", words, "err")
     share = float(balance.used.amount / pool.amount) if pool.amount > ZERO else 0.0
     used = f"{balance.used} of {pool.exact()} used" if pool.amount > ZERO else "nothing bought yet"
     shared = "Shared by all workspaces." if short else "Shared across all workspaces, never expires."

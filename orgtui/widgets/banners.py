@@ -59,5 +59,6 @@ def _told(banner: Banner, width: int, ink: Ink) -> list[Content]:
     )
     mark = Content.assemble((_MARKS[banner.tone], tone), " ")
     return [
-        Content.assemble(mark if number == 0 else "  ", part) for number, part in enumerate(line.wrap(max(width - 2, 18)))
+        Content.assemble(mark if number == 0 else "  ", part)
+        for number, part in enumerate(line.wrap(max(width - 2, 18)))
     ]

@@ -21,8 +21,8 @@ class CreditPackages(Canvas, can_focus=True):
     """Arrows choose, enter buys; `dimmed` where whoever looks cannot buy."""
 
     BINDINGS = [
-        Binding("left,h", "step(-1)", "Package before", id="packages.previous", group=Binding.Group("Package")),
-        Binding("right,l", "step(1)", "Package after", id="packages.next", group=Binding.Group("Package")),
+        Binding("left", "step(-1)", "Package before", id="packages.previous", group=Binding.Group("Package")),
+        Binding("right", "step(1)", "Package after", id="packages.next", group=Binding.Group("Package")),
         Binding("home,g", "go(0)", "First package", id="packages.first", show=False),
         Binding("end,G", "go(-1)", "Last package", id="packages.last", show=False),
         Binding("enter", "buy", "Purchase", id="packages.buy", key_display="↵"),

@@ -50,6 +50,7 @@ def notices(overview: Overview | None) -> dict[str, Notice]:
         return {}
     return {
         "team": Notice("○", str(overview.pending)) if overview.pending else Notice(),
+        "billing": Notice("!") if overview.attention else Notice(),
         "api_keys": Notice(figure=f"{overview.keys_connected}/5"),
         "workspaces": Notice(figure=str(overview.workspaces)),
     }
