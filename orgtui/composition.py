@@ -79,8 +79,14 @@ def billing_service(settings: Settings, opened: SqlStore, ambient: Ambient) -> B
 
 
 def demo_billing_service(opened: SqlStore, ambient: Ambient) -> BillingService:
-    """The same for a demo: payments that only seem to be made, and go on from what its books say."""
-    from orgtui.billing.demo import DemoBilling
+    """The same for a demo: payments that only seem to be made, and go on from what its books say.
+
+    It asks the store itself: call it in a thread.
+    """
+    import asyncio
+
+    from orgtui.billing.demo import continued
     from orgtui.billing.service import BillingService
 
-    return BillingService(opened.store, opened.platform, DemoBilling(ambient), ambient)
+    provider = asyncio.run(continued(opened.platform, ambient))
+    return BillingService(opened.store, opened.platform, provider, ambient)

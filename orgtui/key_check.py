@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -146,6 +149,12 @@ class KeyChecker:
             client = await asyncio.to_thread(self._client, address)
         except (ImportError, OSError, ValueError, httpx.InvalidURL):
             return Kind.NO_NETWORK, "the proxy or the certificates that this environment names cannot be used"
+        with _unlogged():
+            return await self._answered(client, provider, address, secret)
+
+    async def _answered(self, client: httpx.AsyncClient, provider: str, address: str, secret: Secret) -> _Finding:
+        import httpx
+
         try:
             async with client:
                 # Made apart from the client, it has these headers and Host, and no others.
@@ -172,6 +181,29 @@ class KeyChecker:
         return httpx.AsyncClient(timeout=timeout, follow_redirects=False)
 
 
+_key_is_out: ContextVar[bool] = ContextVar("key_is_out", default=False)
+
+
+def _says_nothing_of_a_key(_: logging.LogRecord) -> bool:
+    return not _key_is_out.get()
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Nothing that the HTTP client logs in here is kept: it writes down answers, which may quote the key.
+
+    That goes for this context alone; what others send at the same time is logged as ever.
+    """
+    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("httpx", "httpcore")]:
+        # Only a logger's own filters are asked, not those above it; one that is there already is not added again.
+        logging.getLogger(name).addFilter(_says_nothing_of_a_key)
+    token = _key_is_out.set(True)
+    try:
+        yield
+    finally:
+        _key_is_out.reset(token)
+
+
 def _headers(provider: str, secret: Secret) -> dict[str, str]:
     headers = {"User-Agent": f"orgtui/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
     key = secret.reveal()
@@ -185,10 +217,13 @@ def _headers(provider: str, secret: Secret) -> dict[str, str]:
 async def _beginning(response: httpx.Response) -> tuple[bytes, bool]:
     """The body, or as much of it as is read, and whether that is all."""
     body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > LONGEST_ANSWER:
-            return bytes(body[:LONGEST_ANSWER]), False
+    read: Any = response.aiter_raw()
+    # Closed here and now: what is left of it would be ended later, outside of the silence that is kept about a key.
+    async with aclosing(read):
+        async for chunk in read:
+            body += chunk
+            if len(body) > LONGEST_ANSWER:
+                return bytes(body[:LONGEST_ANSWER]), False
     return bytes(body), True
 
 

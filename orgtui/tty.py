@@ -70,8 +70,9 @@ def prepare(environ: MutableMapping[str, str], chosen: Profile | None = None) ->
     if not wanted.no_color:
         # NO_COLOR="" means colour (no-color.org), but Textual only looks whether the name is there.
         environ.pop("NO_COLOR", None)
-    # Textual would log every key to this file, secrets being typed among them.
+    # Textual would write down every key, secrets being typed among them: in this file, or in keys.log where one stands.
     environ.pop("TEXTUAL_LOG", None)
+    environ.pop("TEXTUAL_DEBUG", None)
     return wanted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -12,6 +13,9 @@ from typing import Any
 
 import pytest
 import pytest_textual_snapshot
+import textual.app
+import textual.pilot
+from hypothesis import settings
 from textual.widgets import Input
 
 from orgtui import tty
@@ -21,11 +25,16 @@ from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
 from orgtui.vault import beside
+from tests import idle
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "samples"
 TODAY = date(2026, 11, 30)
 OWNER = "ada@acme.example"
+
+# What a machine does beside is no property of the code: no example fails by the clock.
+settings.register_profile("orgtui", deadline=None)
+settings.load_profile("orgtui")
 
 
 class TopLevelSnapshots(pytest_textual_snapshot.SVGImageExtension):  # type: ignore[misc]
@@ -44,8 +53,11 @@ pytest_textual_snapshot.SVGImageExtension = TopLevelSnapshots
 
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No cursor blinks in a picture."""
+    """No cursor blinks in a picture, and a picture is taken when nothing moves any more."""
     monkeypatch.setattr(Input, "_toggle_cursor", lambda _self: None)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", idle.run_in_executor)
+    for module in (textual.app, textual.pilot):
+        monkeypatch.setattr(module, "wait_for_idle", idle.wait_for_idle)
 
 
 @pytest.fixture(scope="session")

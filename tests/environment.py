@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import time
 
 _HOME = tempfile.mkdtemp(prefix="orgtui-tests-")
 # The snapshot plugin tells its workers their folder this way.
 _KEPT = {"TEXTUAL_SNAPSHOT_TEMPDIR"}
+_TRUST = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 for _name in [name for name in os.environ if name.startswith(("ORGTUI_", "TEXTUAL", "SSH_")) and name not in _KEPT]:
     del os.environ[_name]
 os.environ.pop("NO_COLOR", None)
+# Whose certificates count and what stands between: the tests bring servers of their own, and say themselves.
+for _name in [name for name in os.environ if name.upper().endswith("_PROXY") or name in _TRUST]:
+    del os.environ[_name]
 os.environ.update(
     XDG_CONFIG_HOME=f"{_HOME}/config",
     XDG_DATA_HOME=f"{_HOME}/data",
@@ -21,3 +26,7 @@ os.environ.update(
     TZ="UTC",
 )
 time.tzset()
+# A background job begins with these ignored, and `nohup` does it too: so would every program that a test sends one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGQUIT, signal.SIGHUP):
+    signal.signal(_number, signal.SIG_DFL)

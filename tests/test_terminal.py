@@ -387,7 +387,7 @@ def test_over_ssh_it_is_calm() -> None:
 
 
 def test_prepare_tells_textual() -> None:
-    environ = {"TERM": "xterm", "NO_COLOR": "", "TEXTUAL_LOG": "/tmp/keys"}
+    environ = {"TERM": "xterm", "NO_COLOR": "", "TEXTUAL_LOG": "/tmp/keys", "TEXTUAL_DEBUG": "1"}
     profile = tty.prepare(environ, tty.profile(environ, interactive=True))
     assert environ == {
         "TERM": "xterm",

@@ -7,7 +7,7 @@ says demo, and no address leads anywhere (https://www.rfc-editor.org/rfc/rfc2606
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -50,10 +50,15 @@ from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS, paid_plan
 from orgtui.domain.subscriptions import Card, Owing, Scheduled, Subscription, SubscriptionStatus
 
+if TYPE_CHECKING:
+    from orgtui.store.contract import Store
+    from orgtui.store.contract.billing import Payment
+
 _ADDRESS: Final = "https://demo.invalid"
 _KEYS_LIVE = timedelta(hours=24)
 _RETRIES = (timedelta(days=3), timedelta(days=5), timedelta(days=7))
 _SOON, _LATE = timedelta(minutes=30), timedelta(hours=24)
+_FIRST_AFTER = 1_000_000
 _DECLINED = "Your card was declined."
 
 T = TypeVar("T")
@@ -105,6 +110,17 @@ class DemoBilling:
         self._disputes: dict[str, Dispute] = {}
         self._events: list[Event] = []
         self._keys: dict[str, _Done] = {}
+
+    def restore(self, customer: str, payer: Payer, running: Subscription | None, checkouts: Iterable[Checkout]) -> None:
+        """Go on from what somebody's books say: how a demo begins that has a past."""
+        with self._lock:
+            # Above everything that can have been given out: what is made next is new.
+            self._count = _FIRST_AFTER
+            good = running is None or running.owing is None
+            self._customers[customer] = _Customer(payer, good=good)
+            if running is not None:
+                self._subscriptions[running.id] = _Running(running, running.start)
+            self._checkouts |= {one.id: one for one in checkouts}
 
     def close(self) -> None:
         """Nothing is open."""
@@ -272,7 +288,7 @@ class DemoBilling:
             check_running(running.now)
             return self._set(running, replace(running.now, cancel_at_period_end=False))
 
-    def portal(self, customer: str, *, page: PortalPage, return_url: str, key: str) -> str:
+    def portal(self, customer: str, *, page: PortalPage, return_url: str | None, key: str) -> str:
         """An address that leads nowhere."""
         with self._world():
             self._customer(customer)
@@ -583,6 +599,31 @@ class DemoBilling:
     def _tell(self, subject: Subject, about: str, customer: str | None = None) -> None:
         self._count += 1
         self._events.append(Event(f"demo_event_{self._count}", subject, about, customer, self._now()))
+
+
+async def continued(platform: Store, ambient: Ambient) -> DemoBilling:
+    """A provider that goes on from what an organization's books say."""
+    provider = DemoBilling(ambient)
+    books, page = await platform.billing.books(), await platform.billing.show()
+    if books.customer is not None:
+        payer = Payer(books.organization, books.name, books.email)
+        waiting = [_waiting(payment, books.organization) for payment in books.unsettled if payment.page]
+        provider.restore(books.customer, payer, page.subscription, waiting)
+    return provider
+
+
+def _waiting(payment: Payment, organization: str) -> Checkout:
+    return Checkout(
+        id=payment.page or "",
+        kind="subscription" if payment.plan else "purchase",
+        reference=payment.id,
+        organization=organization,
+        status=CheckoutStatus.OPEN,
+        amount=payment.amount,
+        created=payment.created,
+        expires=payment.expires,
+        url=f"{_ADDRESS}/pay/{payment.page}",
+    )
 
 
 def _found(things: Mapping[str, T], id: str) -> T:

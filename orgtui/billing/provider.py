@@ -88,7 +88,10 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Where the provider's page sends a browser afterwards: static pages that say “go back to your terminal”."""
+    """Where the provider's page sends a browser afterwards: static pages that say “go back to your terminal”.
+
+    Where there are none of our own, the provider says it in its own words.
+    """
 
     success: str
     cancel: str
@@ -105,7 +108,7 @@ class Order:
     organization: str
     customer: str
     amount: Money
-    pages: Pages
+    pages: Pages | None
     expires: datetime
 
 
@@ -117,7 +120,7 @@ class Enrolment:
     organization: str
     customer: str
     plan: str
-    pages: Pages
+    pages: Pages | None
     expires: datetime
 
 
@@ -391,7 +394,7 @@ class PaymentProvider(Protocol):
         """Take back `cancel_at_period_end`; raises Conflict once it has ended."""
         ...
 
-    def portal(self, customer: str, *, page: PortalPage, return_url: str, key: str) -> str:
+    def portal(self, customer: str, *, page: PortalPage, return_url: str | None, key: str) -> str:
         """The address of the provider's own pages for this customer: a bearer secret of minutes, not for logs."""
         ...
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from orgtui.aside import aside
 from orgtui.billing.provider import (
@@ -48,8 +47,6 @@ from orgtui.store.contract.billing import (
     Settlement,
 )
 
-# Where a browser is sent by a provider's page when there is no address of our own.
-_ELSEWHERE: Final = "https://stripe.com/"
 # Providers remember keys for a day, and refuse pages that close within half an hour.
 _KEYS_LIVE, _SHORTEST = timedelta(hours=23), timedelta(minutes=31)
 _PREVIEW_LIVES = timedelta(minutes=10)
@@ -95,7 +92,7 @@ class BillingService:
         pages: Pages | None = None,
     ) -> None:
         self._store, self._platform, self.provider, self._ambient = store, platform, provider, ambient
-        self._pages = pages or Pages(_ELSEWHERE, _ELSEWHERE)
+        self._pages = pages
 
     @property
     def mode(self) -> Mode:
@@ -260,7 +257,7 @@ class BillingService:
         if books.customer is None or books.mode != self.mode:
             raise Conflict("Nothing was ever paid here, so there is nothing to manage: choose a plan first.")
         customer, key = books.customer, await self._request(PlanAction.MANAGE, None)
-        url = self._pages.cancel
+        url = self._pages.cancel if self._pages else None
         return await aside(lambda: self.provider.portal(customer, page=page, return_url=url, key=key))
 
     async def _request(self, action: PlanAction, plan: str | None) -> str:

@@ -29,6 +29,7 @@ from orgtui.billing.provider import (
     Event,
     Invoice,
     Order,
+    Pages,
     Payer,
     PaymentProvider,
     PortalPage,
@@ -61,6 +62,8 @@ _SECRETS = re.compile(r"\b(?:sk|rk|pk|whsec)_[A-Za-z0-9_*]+")
 _LONGEST_MESSAGE = 300
 _CONNECT_TIMEOUT = 5.0
 _PAGE = 100
+_NOWHERE: Final = "https://stripe.com/"
+_THANKS: Final = "Paid. Go back to your terminal: it shows the credits in a few seconds."
 _NEEDS_CONSENT = {"authentication_required", "subscription_payment_intent_requires_action"}
 # Refused as missing, these were never made: it is the catalogue that is not there, not what the caller named.
 _OF_THE_CATALOGUE = ("line_items", "items", "phases", "configuration", "subscription_details")
@@ -166,8 +169,7 @@ class StripeBilling:
             "customer": order.customer,
             "client_reference_id": order.id,
             "expires_at": int(order.expires.timestamp()),
-            "success_url": order.pages.success,
-            "cancel_url": order.pages.cancel,
+            **_sent_to(order.pages),
             "expand": list(_CHECKOUT),
         }
         return self._read(self._ask(lambda client: client.v1.checkout.sessions.create(params, _once(key))))
@@ -176,7 +178,7 @@ class StripeBilling:
         params |= {
             "customer_creation": "always",
             "restrictions": {"completed_sessions": {"limit": 1}},
-            "after_completion": {"type": "redirect", "redirect": {"url": order.pages.success}},
+            "after_completion": _afterwards(order.pages),
             "expand": ["line_items"],
         }
         made = self._ask(lambda client: client.v1.payment_links.create(params, _once(key)))
@@ -256,8 +258,7 @@ class StripeBilling:
             "metadata": names,
             "subscription_data": {"metadata": names},
             "expires_at": int(enrolment.expires.timestamp()),
-            "success_url": enrolment.pages.success,
-            "cancel_url": enrolment.pages.cancel,
+            **_sent_to(enrolment.pages),
             "expand": list(_CHECKOUT),
         }
         return self._read(self._ask(lambda client: client.v1.checkout.sessions.create(params, _once(key))))
@@ -390,13 +391,12 @@ class StripeBilling:
             raise BillingNotReady(f"Stripe has no price for {paid_plan(plan).name}; run `orgtui billing setup`.")
         return listed.data[0]
 
-    def portal(self, customer: str, *, page: PortalPage, return_url: str, key: str) -> str:
+    def portal(self, customer: str, *, page: PortalPage, return_url: str | None, key: str) -> str:
         """The address of Stripe's own pages for this customer."""
         params: dict[str, Any] = {
             "customer": customer,
             "configuration": self._portal_configuration(),
-            "return_url": return_url,
-        }
+        } | ({"return_url": return_url} if return_url else {})
         if page is PortalPage.PAYMENT_METHOD:
             params["flow_data"] = {"type": "payment_method_update"}
         made = self._ask(lambda client: client.v1.billing_portal.sessions.create(params, _once(key)))
@@ -543,6 +543,20 @@ def _switch(thing: Any, price: Any) -> dict[str, Any]:
 
 
 # The key and where it goes.
+
+
+def _sent_to(pages: Pages | None) -> dict[str, str]:
+    """Stripe's page must send a browser somewhere: without pages of our own, to Stripe."""
+    return {
+        "success_url": pages.success if pages else _NOWHERE,
+        "cancel_url": pages.cancel if pages else _NOWHERE,
+    }
+
+
+def _afterwards(pages: Pages | None) -> dict[str, Any]:
+    if pages is not None:
+        return {"type": "redirect", "redirect": {"url": pages.success}}
+    return {"type": "hosted_confirmation", "hosted_confirmation": {"custom_message": _THANKS}}
 
 
 def _mode(key: Secret) -> Literal["test", "live"]:

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import re
-from email.utils import getaddresses
+import unicodedata
 
 from orgtui.domain.errors import Invalid
 
 _SHOWN = 80
 _APART = re.compile(r"[\s,;]+")
+_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+_ENCLOSED = re.compile(r"<([^<>\n]*)>")
+# A name may hold commas where it is in quotes.
+_ENTRY = re.compile(rf"(?:{_QUOTED.pattern}|<[^<>\n]*>|[^,;\n])+")
+# Alphabets with letters that look like those of another.
+_ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "FULLWIDTH", "MATHEMATICAL"}
 
 
 def split_addresses(text: str) -> list[str]:
-    """The addresses in a text: apart by spaces, commas, semicolons or lines, or as mail programs write them."""
-    found = [text] if "<" not in text else text.splitlines()
-    return [address for part in found for address in _written(part) if address]
+    """The addresses in a text: apart by spaces, commas, semicolons or lines, or as mail programs write them.
 
-
-def _written(text: str) -> list[str]:
-    """The addresses of a part; one that nobody can read is an address too, so that it is refused and not lost."""
+    What nobody can read comes as it stands, so that it is refused and not lost; nothing is made up from parts of it.
+    """
     if "<" not in text:
-        return _APART.split(text)
-    return [address for _, address in getaddresses([text.replace(";", ",")]) if address] or [text.strip()]
+        return [word for word in _APART.split(text) if word]
+    return [address for entry in _ENTRY.findall(text) for address in _written(entry)]
+
+
+def _written(entry: str) -> list[str]:
+    """The addresses between two commas: those in angle brackets, and before them any that are no part of a name."""
+    unquoted = _QUOTED.sub(" ", entry)
+    enclosed = [address.strip() for address in _ENCLOSED.findall(unquoted) if address.strip()]
+    if not enclosed:
+        return entry.split()
+    known = {address.casefold() for address in enclosed}
+    rest = [word for word in _ENCLOSED.sub(" ", unquoted).split() if "@" in word and word.casefold() not in known]
+    return rest + enclosed
 
 
 def checked_email(address: str) -> str:
@@ -30,11 +44,27 @@ def checked_email(address: str) -> str:
 
     address = address.strip()
     try:
-        return validate_email(address, check_deliverability=False, test_environment=True).normalized
+        found = validate_email(address, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError as error:
-        raise Invalid(
-            f"“{address[:_SHOWN]}” is not an e-mail address: {_why(address, error)}", field="email"
-        ) from error
+        raise _invalid(address, _why(address, error)) from error
+    if stranger := _among_others(found):
+        raise _invalid(found, f"it mixes alphabets ({stranger}), as look-alikes do.")
+    return found
+
+
+def _invalid(address: str, why: str) -> Invalid:
+    return Invalid(f"“{address[:_SHOWN]}” is not an e-mail address: {why}", field="email")
+
+
+def _among_others(address: str) -> str:
+    """The name of a letter that stands in one word with letters of another alphabet; no registry allows such words."""
+    if address.isascii():
+        return ""
+    for word in re.split(r"[@.]", address):
+        names = [unicodedata.name(letter, "") for letter in word]
+        if len({name.split(" ")[0] for name in names} & _ALIKE) > 1:
+            return next(name for name in names if name.split(" ")[0] in _ALIKE - {"LATIN"})
+    return ""
 
 
 def _why(address: str, error: Exception) -> str:

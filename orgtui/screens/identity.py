@@ -39,7 +39,8 @@ class IdentityScreen(SectionScreen[Page]):
     """A form over a page: fill in, compare, save, settle what somebody else saved, keep a logo."""
 
     BINDINGS = [
-        Binding("ctrl+s", "save", "Save Changes", id="general.save", priority=True),
+        # No priority: it would overtake letters that were typed before it and are on their way to their field.
+        Binding("ctrl+s", "save", "Save Changes", id="general.save"),
         Binding("tab", "app.focus_next", "Next field", id="general.next-field"),
         Binding("u", "upload_logo", "Upload logo", id="general.upload-logo"),
         Binding("x", "remove_logo", "Remove logo", id="general.remove-logo", show=False),
@@ -133,12 +134,13 @@ class IdentityScreen(SectionScreen[Page]):
         self._compare()
 
     def _compare(self) -> None:
+        """See what is unsaved; fields tell of a change only after the keys that came with it."""
         from textual.widgets import Input, TextArea
 
         from orgtui.store.contract.general import DESCRIPTION_LIMIT
         from orgtui.widgets.field import Field
 
-        if self.page is None:
+        if self.page is None or not self.query("#form"):
             return
         shown = self.identity(self.page)
         typed = {
@@ -168,6 +170,7 @@ class IdentityScreen(SectionScreen[Page]):
 
     def action_save(self) -> None:
         """Save what was changed."""
+        self._compare()
         if self.page is None:
             self.notify("Nothing to save yet: the section has not been read.")
         elif not self.unsaved:

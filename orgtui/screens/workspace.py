@@ -153,6 +153,7 @@ class WorkspaceScreen(IdentityScreen["WorkspacePage"]):
 
     async def action_back(self) -> None:
         """To the cards; what is unsaved is asked about first."""
+        self._compare()
         if self.unsaved:
             self._leave()
         else:

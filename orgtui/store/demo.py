@@ -8,10 +8,12 @@ import os
 import random
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -22,6 +24,7 @@ from orgtui.domain.errors import StoreRefused
 from orgtui.domain.months import Month
 from orgtui.domain.providers import PROVIDERS
 from orgtui.domain.usage import Call, Funding, Run
+from orgtui.store import demo_billing
 from orgtui.store.contract import Store
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
@@ -139,8 +142,8 @@ def throwaway(cache: Path, today: date, seed: int) -> Path:
 
     Raises StoreRefused where there is no room for one.
     """
-    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    kept = cache / f"demo-{__version__}-{schema.HEAD}-{recipe}-{today}-{seed}"
+    recipe = hashlib.sha256(b"".join(Path(module).read_bytes() for module in (__file__, demo_billing.__file__)))
+    kept = cache / f"demo-{__version__}-{schema.HEAD}-{recipe.hexdigest()[:12]}-{today}-{seed}"
     try:
         directory = Path(tempfile.mkdtemp(prefix=f"orgtui-demo-{os.getpid()}-"))
     except OSError as error:
@@ -210,7 +213,7 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     try:
         await _settle(opened.store, clock, today)
         await _keys(opened, clock, today)
-        await _work(opened.store, clock, today, figures)
+        await _work(opened, clock, today, figures)
     finally:
         opened.close()
     for email, seen in _SEEN:
@@ -276,21 +279,27 @@ async def _keys(opened: SqlStore, clock: _Clock, today: date) -> None:
     await opened.platform.api_keys.use("openai")
 
 
-async def _work(store: Store, clock: _Clock, today: date, source: random.Random) -> None:
+async def _work(opened: SqlStore, clock: _Clock, today: date, source: random.Random) -> None:
     from orgtui.store.contract.usage import UsageBatch
 
     runs: list[Run] = []
-    calls: list[Call] = []
+    calls: dict[date, list[Call]] = defaultdict(list)
     for day, count, rate in _days(today, source):
-        clock.set(day, time(23, 59))
         made, called = _day(day, count, rate, today, source, len(runs))
         runs += made
-        calls += called
+        middle = demo_billing.middle(day)
+        calls[middle if day <= middle else Month.of(day).last] += called
     clock.now = demo_now(today)
+    await demo_billing.subscribe(opened, clock.now, TIMEZONE)
     for start in range(0, len(runs), _BATCH):
-        await store.usage.record(UsageBatch(runs=tuple(runs[start : start + _BATCH])))
-    for start in range(0, len(calls), _BATCH):
-        await store.usage.record(UsageBatch(calls=tuple(calls[start : start + _BATCH])))
+        await opened.store.usage.record(UsageBatch(runs=tuple(runs[start : start + _BATCH])))
+    spending = demo_billing.spending_of(chain.from_iterable(calls.values()), TIMEZONE)
+    for until, made_then in calls.items():
+        await demo_billing.buy(opened, clock.set, today, until, spending)
+        clock.now = min(demo_now(until), demo_now(today))
+        for start in range(0, len(made_then), _BATCH):
+            await opened.store.usage.record(UsageBatch(calls=tuple(made_then[start : start + _BATCH])))
+    clock.now = demo_now(today)
 
 
 def _days(today: date, source: random.Random) -> Iterator[tuple[date, int, float]]:

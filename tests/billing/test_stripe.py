@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -366,6 +367,20 @@ class TestLinks:
         assert billing.find_checkout("pur_1", since=bench.now()) == paid
         assert fake.pay(str(link.url)) == 410
         assert billing.start_purchase(order(bench, 2500), key="k", short=True).id == link.id
+
+    def test_without_pages_of_our_own_stripe_says_where_to_go(
+        self, fake: FakeStripe, billing: StripeBilling, bench: StripeBench
+    ) -> None:
+        ours, theirs = order(bench), replace(order(bench, id="pur_2"), pages=None)
+        for number, one in enumerate((ours, theirs)):
+            billing.start_purchase(one, key=f"k{number}", short=True)
+        first, second = (one.params["after_completion"] for one in fake.requests("POST", "/v1/payment_links"))
+        assert first == {"type": "redirect", "redirect": {"url": PAGES.success}}
+        assert second["type"] == "hosted_confirmation"
+        assert "Go back to your terminal" in second["hosted_confirmation"]["custom_message"]
+        billing.start_purchase(replace(order(bench, id="pur_3"), pages=None), key="k3")
+        asked = fake.requests("POST", "/v1/checkout/sessions")[-1].params
+        assert (asked["success_url"], asked["cancel_url"]) == ("https://stripe.com/", "https://stripe.com/")
 
     def test_opened_but_not_paid_it_is_open(self, fake: FakeStripe, billing: StripeBilling, bench: StripeBench) -> None:
         link = billing.start_purchase(order(bench), key="k", short=True)

@@ -11,16 +11,28 @@ from typing import Any
 
 from PIL import Image
 
+from orgtui.domain.money import Money
 from orgtui.domain.roles import Role, WorkspaceRole
+from orgtui.domain.subscriptions import Card, Subscription, SubscriptionStatus
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import NewKey
+from orgtui.store.contract.billing import (
+    NewCredit,
+    NewPayment,
+    PaymentStatus,
+    PlanAction,
+    PlanRequest,
+    Reversal,
+    Settlement,
+)
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.contract.usage import UsageBatch
 from orgtui.store.contract.workspaces import Inventory, NewWorkspace, WorkspaceChanges
 from tests.contract.conftest import ADMIN, join
 
+CUSTOMER = "cus_1"
 GUEST = "kurt@partner.example"
 WHEN = datetime(2026, 11, 5, 12, tzinfo=UTC)
 PARTNER = "barbara@acme.example"
@@ -63,9 +75,11 @@ class World:
     version: int
     shelf: str
     key: str
+    payment: str
+    paid: str
 
 
-async def people(store: Store) -> World:
+async def people(store: Store, platform: Store) -> World:
     """Two admins and a second owner beside the first, and things to work on."""
     admin = await join(store, ADMIN, "Grace Hopper")
     peer = await join(store, PEER, "Edsger Dijkstra")
@@ -76,7 +90,33 @@ async def people(store: Store) -> World:
     shelf = await furnish(store, workspace.id)
     key = (await store.api_keys.add(NewKey(provider="mistral", secret="m" * 32))).id or ""
     version = (await store.general.show()).version
-    return World(admin, peer, partner, invitation.member.id, invitation.code, workspace.id, version, shelf, key)
+    open_, paid = await bought(store, platform)
+    return World(
+        admin, peer, partner, invitation.member.id, invitation.code, workspace.id, version, shelf, key, open_, paid
+    )
+
+
+async def bought(store: Store, platform: Store) -> tuple[str, str]:
+    """A payment of €25 that waits, and one of €10 that arrived; their ids."""
+    await platform.billing.keep_customer(CUSTOMER, "test")
+    paid = await store.billing.order(NewPayment(mode="test", amount=Money(1_000)))
+    await platform.billing.settle(paid.id, settlement(PaymentStatus.PAID, 1_000))
+    waits = await store.billing.order(NewPayment(mode="test", amount=Money(2_500)))
+    return waits.id, paid.id
+
+
+def settlement(status: PaymentStatus, cents: int, number: int = 1, **more: Any) -> Settlement:
+    """What a provider says of its page number *number*."""
+    paid = {"payment": f"pi_{number}", "receipt": f"R-{number}"} if status is PaymentStatus.PAID else {}
+    return Settlement(**({"status": status, "amount": Money(cents), "page": f"cs_{number}"} | paid | more))
+
+
+def subscription(
+    plan: str = "pro", status: SubscriptionStatus = SubscriptionStatus.ACTIVE, **more: Any
+) -> Subscription:
+    """One of November, in UTC."""
+    price, start, end = Money(4_900), datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+    return Subscription("sub_1", CUSTOMER, status, plan, price, start, end, **more)
 
 
 async def furnish(store: Store, workspace: str) -> str:
@@ -90,7 +130,7 @@ async def furnish(store: Store, workspace: str) -> str:
 
 
 # What leaves neither an audit row nor a revision: nobody's screen needs to be drawn again for it.
-QUIET = frozenset({"team.present"})
+QUIET = frozenset({"team.present", "billing.reconciled"})
 # What admins may do, but not with these arguments: nobody grants a role above their own.
 ABOVE_ADMINS = frozenset({"team.set_role"})
 
@@ -117,6 +157,25 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "usage.month": lambda world: {"month": "2026-11", "workspace": world.workspace},
     "usage.day": lambda world: {"day": date(2026, 11, 5), "workspace": world.workspace},
     "usage.record": lambda _: {"batch": UsageBatch(runs=(RUN,), calls=(CALL, another(CALL)))},
+    "billing.show": lambda _: {},
+    "billing.payments": lambda world: {"before": world.payment, "limit": 1},
+    "billing.payment": lambda world: {"id": world.paid},
+    "billing.ledger": lambda _: {"before": 2, "limit": 1},
+    "billing.books": lambda _: {},
+    "billing.order": lambda _: {"payment": NewPayment(mode="test", plan="pro")},
+    "billing.withdraw": lambda world: {"id": world.payment},
+    "billing.request": lambda _: {"request": PlanRequest(action=PlanAction.UPGRADE, plan="pro", due=Money(40_537))},
+    "billing.keep_customer": lambda _: {"customer": "cus_2", "mode": "test"},
+    "billing.keep_subscription": lambda _: {"subscription": subscription(card=Card("Visa", "4242", (2028, 12)))},
+    "billing.opened": lambda world: {"id": world.payment, "page": "cs_2"},
+    "billing.settle": lambda world: {"id": world.payment, "settlement": settlement(PaymentStatus.PAID, 2_500, 2)},
+    "billing.reverse": lambda world: {
+        "reversal": Reversal(kind="refund", id="re_1", payment=world.paid, amount=Money(400), taken=True)
+    },
+    "billing.credit": lambda _: {
+        "credit": NewCredit(kind="grant", amount=Money(500), ref="welcome", text="Welcome to Acme")
+    },
+    "billing.reconciled": lambda _: {"until": WHEN},
     "api_keys.show": lambda _: {},
     "api_keys.add": lambda _: {"key": NewKey(provider="openai", secret="sk-proj-" + "a" * 40, verdict="valid")},
     "api_keys.replace": lambda _: {"key": NewKey(provider="mistral", secret="n" * 32)},

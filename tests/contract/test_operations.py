@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_type_hints
 
@@ -10,16 +11,31 @@ import pytest
 from pydantic import TypeAdapter
 
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
+from orgtui.domain.money import Money
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.api_keys import NewKey
+from orgtui.store.contract.billing import NewCredit, NewPayment, PaymentStatus, PlanAction, PlanRequest, Reversal
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.contract.usage import UsageBatch
 from orgtui.store.contract.workspaces import Inventory, NewWorkspace, WorkspaceChanges
 from tests.conftest import OWNER
-from tests.contract.arguments import ABOVE_ADMINS, CALL, PARTNER, QUIET, RUN, VALID, World, people, png
+from tests.contract.arguments import (
+    ABOVE_ADMINS,
+    CALL,
+    CUSTOMER,
+    PARTNER,
+    QUIET,
+    RUN,
+    VALID,
+    World,
+    people,
+    png,
+    settlement,
+    subscription,
+)
 from tests.contract.backends import Backend, everything
 from tests.contract.conftest import ADMIN, STRANGER, wait
 
@@ -50,7 +66,7 @@ def may(actor: str, declared: Operation) -> bool:
 
 def doer(declared: Operation) -> str:
     """Who does it where the question is what it leaves: the owner, but for what only the platform may."""
-    return PLATFORM if declared.needs is Permission.USE_KEYS else OWNER
+    return OWNER if allows(Role.OWNER, declared.needs or Permission.VIEW) else PLATFORM
 
 
 def arguments_of(declared: Operation, world: World) -> dict[str, Any]:
@@ -59,7 +75,7 @@ def arguments_of(declared: Operation, world: World) -> dict[str, Any]:
 
 @pytest.fixture
 def world(backend: Backend, store: Store) -> World:
-    made = wait(people(store))
+    made = wait(people(store, backend.open(PLATFORM)))
     backend.clock.now += timedelta(minutes=2)
     return made
 
@@ -210,6 +226,37 @@ REFUSED: dict[str, Callable[[World], list[dict[str, Any]]]] = {
         {"batch": UsageBatch(runs=(RUN,) * 5_001)},
         {"batch": UsageBatch(calls=(CALL,) * 5_001)},
     ],
+    "billing.order": lambda _: [
+        {"payment": NewPayment(mode="test")},
+        {"payment": NewPayment(mode="test", amount=Money(1_000), plan="pro")},
+        {"payment": NewPayment(mode="test", amount=Money(499))},
+        {"payment": NewPayment(mode="test", amount=Money(200_001))},
+        {"payment": NewPayment(mode="test", amount=Money(1_000, "USD"))},
+        {"payment": NewPayment(mode="test", plan="free")},
+        {"payment": NewPayment(mode="test", plan="enterprise")},
+        {"payment": NewPayment(mode="live", amount=Money(1_000))},
+    ],
+    "billing.withdraw": lambda world: [{"id": NONE}, {"id": world.paid}],
+    "billing.request": lambda _: [{"request": PlanRequest(action=PlanAction.UPGRADE, plan="gold")}],
+    "billing.keep_customer": lambda _: [{"customer": "", "mode": "test"}, {"customer": CUSTOMER, "mode": "live"}],
+    "billing.keep_subscription": lambda _: [{"subscription": replace(subscription(), customer="cus_other")}],
+    "billing.opened": lambda _: [{"id": NONE, "page": "cs_2"}],
+    "billing.settle": lambda world: [
+        {"id": NONE, "settlement": settlement(PaymentStatus.PAID, 2_500)},
+        {"id": world.payment, "settlement": settlement(PaymentStatus.CANCELLED, 2_500)},
+        {"id": world.payment, "settlement": settlement(PaymentStatus.PAID, 2_500, payment=None)},
+    ],
+    "billing.reverse": lambda world: [
+        {"reversal": Reversal(kind="refund", id="re_1", payment=NONE, amount=Money(1), taken=True)},
+        {"reversal": Reversal(kind="refund", id="re_1", payment=world.paid, amount=Money(0), taken=True)},
+        {"reversal": Reversal(kind="dispute", id="du_1", payment=world.paid, amount=Money(1, "USD"), taken=True)},
+    ],
+    "billing.credit": lambda _: [
+        {"credit": NewCredit(kind="grant", amount=Money(-1), ref="x", text="")},
+        {"credit": NewCredit(kind="adjustment", amount=Money(0), ref="x", text="")},
+        {"credit": NewCredit(kind="grant", amount=Money(1, "USD"), ref="x", text="")},
+    ],
+    "billing.reconciled": lambda _: [],
     "api_keys.add": lambda _: [
         {"key": NewKey(provider="nobody", secret="k" * 20)},
         {"key": NewKey(provider="mistral", secret="k" * 20)},

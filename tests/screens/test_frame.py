@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import OptionList
 
-from orgtui.app import OrgTui
+from orgtui.app import Connection, OrgTui
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.screens.harness import (
     SMALL,
@@ -169,6 +169,29 @@ async def test_too_small_is_said_and_grows_back(demo_database: SqliteDatabase) -
             await settled(pilot)
             assert ("wants 60×20" in shown(pilot)) == (size[0] < 60 or size[1] < 20)
             assert ("Total Runs" in shown(pilot)) != ("wants 60×20" in shown(pilot))
+
+
+@awaited
+async def test_what_is_asked_of_a_closed_store_ends_nothing(demo_database: SqliteDatabase) -> None:
+    """At the end workers may still ask what nobody will see: who was here, what changed."""
+    connections: list[Connection] = []
+    app = make_app(demo_database)
+    connect = app._connect
+
+    def connected() -> Connection:
+        connections.append(connect())
+        return connections[-1]
+
+    app._connect = connected
+    async with opened(app) as pilot:
+        connections[0].close()
+        app._note_presence()
+        await app._look_for_changes()
+        await press(pilot, "r")
+        assert "General could not be read" in shown(pilot)
+        assert "The store is closed." in shown(pilot)
+        await app.workers.wait_for_complete()
+    assert app.return_code in (None, 0)
 
 
 def test_q_leaves_with_success(demo_database: SqliteDatabase) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from textual import events
 from textual.widgets import Button, Input, TextArea
 
 from orgtui.domain.errors import NotFound
@@ -250,6 +251,19 @@ async def test_a_save_that_was_kept_is_never_called_a_failure(demo_database: Sql
         assert (await page(demo_database)).name == "Mine"
         assert not any("Not saved" in toast for toast in toasts(pilot))
         assert "nsaved" not in shown(pilot)
+
+
+@awaited
+async def test_keys_that_arrive_at_once_save_what_they_typed(demo_database: SqliteDatabase) -> None:
+    """As a slow line sends them: `ctrl+s` is no faster than the letters before it."""
+    async with opened(make_app(demo_database)) as pilot:
+        await edit_name(pilot, "")
+        for key in "Mine":
+            pilot.app.post_message(events.Key(key, key))
+        pilot.app.post_message(events.Key("ctrl+s", None))
+        await until(pilot, lambda: toasts(pilot) == ["Saved."])
+        assert "nsaved" not in shown(pilot)
+    assert (await page(demo_database)).name == "Mine"
 
 
 @awaited

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import Unreachable
 from orgtui.domain.roles import PLATFORM
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
@@ -22,7 +23,8 @@ from orgtui.store.sql.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class SqlStore:
-    """An open SQL store: the contract's sections in `store`, and `close` for when the last write is done.
+    """An open SQL store: the contract's sections in `store`, and `close` for when the last write is done:
+    who asks after that is answered Unreachable.
 
     `platform` is the same store with the platform acting: for what this program does in its name, never for a person.
     """
@@ -61,7 +63,12 @@ def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient
                 return run(operation, implementation(operation), arguments)
 
             executor = writes if operation.writes else reads
-            return await asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
+            try:
+                answer = asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
+            except RuntimeError as error:
+                # From an executor that was shut down, and from no other: work itself raises where it is awaited.
+                raise Unreachable("The store is closed.") from error
+            return await answer
 
         return Store(lambda contract: face(contract, invoke), database.label)
 
