@@ -55,11 +55,11 @@ class BillingScreen(SectionScreen["BillingPage"]):
         {"turn_tab", "manage", "undo", "cancel", "waiting", "new", "purchase", "ledger", "filter", "export"}
     )
     BINDINGS = [
-        Binding("m", "manage", "Manage Subscription", id="billing.manage"),
         Binding("u", "undo", "Resume or keep the plan", id="billing.undo", show=False),
         Binding("o", "waiting", "To the payment that waits", id="billing.waiting", show=False),
         Binding("tab", "turn_tab", "Next tab", id="billing.tab"),
         Binding("slash", "filter", "Filter", id="table.filter", key_display="/"),
+        Binding("m", "manage", "Manage Subscription", id="billing.manage"),
         Binding("e", "export", "Export", id="billing.export"),
         Binding("l", "ledger", "Ledger", id="billing.ledger"),
         Binding("n", "new", "Purchase AI Credits", id="billing.purchase", show=False),
@@ -165,7 +165,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
         """The history takes what the rest leaves of the screen, and never less than can be read."""
         for table in self.query("#history"):
             tall, small = self.has_class("-tall"), self.has_class("-small")
-            above = 21 if tall else 16 if small else 15
+            above = 23 if tall else 16 if small else 15
             banners = self.query_one(Banners)
             taken = len(banners.banners) + tall if banners.display else 0
             table.styles.height = max(LEAST_HISTORY, self.size.height - 2 - above - taken)

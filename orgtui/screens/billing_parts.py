@@ -46,11 +46,11 @@ COLUMNS = (
     Column("Amount", True),
     Column("", whole=True, least=60),
     Column("Status", whole=True, grows=3),
-    Column("Receipt", True, least=52),
+    Column("Receipt", True, least=64),
 )
 # More rows than this are slow to fill in; words find the rest.
 SHOWN = 500
-LEAST_HISTORY = 8
+LEAST_HISTORY = 7
 
 
 class SubscriptionPart(Vertical):
@@ -105,7 +105,10 @@ class _Word(Canvas):
             mark = "✗ " if tone == "err" else ""
             lines = Content.assemble((mark + words, getattr(ink, tone))).wrap(max(width, 10))
         else:
-            lines = [Content.assemble((part, ink.dim)) for part in (SECURELY, CARDS)]
+            told = (
+                (SECURELY, CARDS) if len(SECURELY) <= width else (SECURELY.removeprefix("Payments are "), CARDS[1:-1])
+            )
+            lines = [Content.assemble((part, ink.dim)) for part in told]
         return [fitted(line, width) for line in lines][:height]
 
 

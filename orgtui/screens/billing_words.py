@@ -262,13 +262,10 @@ def _runs_banner(attention: Attention, page: BillingPage, zone: ZoneInfo) -> Ban
 
 
 def credit_banners(page: BillingPage) -> Iterator[Banner]:
-    """What is wrong with the balance, and purchases that wait."""
-    owed = Money(0)
+    """What the balance lacks, and purchases that wait."""
+    # That more than all is used, the card below says itself.
     for attention in page.attention:
-        if attention is Attention.CREDITS_OVERDRAWN:
-            owed_words = f"{abs(page.credits.balance.rounded()):,} {page.credits.balance.currency}"
-            yield Banner("err", "The balance is below zero", f"{owed_words} are owed; the next credits go there first.")
-        elif attention is Attention.CREDITS_EMPTY:
+        if attention is Attention.CREDITS_EMPTY:
             yield Banner("err", "No credits are left", "Calls without a key of your own need some.")
         elif attention is Attention.CREDITS_LOW:
             yield Banner("warn", "Credits are low", "Less than the smallest package is left.")
@@ -276,8 +273,8 @@ def credit_banners(page: BillingPage) -> Iterator[Banner]:
     if len(waiting) == 1:
         yield _waits(waiting[0])
     elif waiting:
-        owed = Money(sum(payment.amount.minor for payment in waiting), waiting[0].amount.currency)
-        words = f"{owed} in all. Open one in the history with enter, or"
+        total = Money(sum(payment.amount.minor for payment in waiting), waiting[0].amount.currency)
+        words = f"{total} in all. Open one in the history with enter, or"
         yield Banner("accent", f"{len(waiting)} purchases wait", words, "o", "the newest")
 
 

@@ -71,7 +71,8 @@ class LedgerScreen(SectionScreen["LedgerPage"]):
     def on_mount(self) -> None:
         """Nothing to see before there is an answer."""
         self.query_one(FilterTable).display = False
-        self.query_one(Masthead).place = "AI Credits › Ledger"
+        masthead = self.query_one(Masthead)
+        masthead.way, masthead.place = "AI Credits", "Ledger"
 
     async def ask(self, store: Store) -> LedgerPage:
         """The newest."""

@@ -90,10 +90,8 @@ class PaySheet(Canvas):
         if sheet.words:
             drawn += [Content(""), *Content.assemble((sheet.words, ink.dim)).wrap(max(width, 20))]
         if sheet.keys:
-            keys = Content("  ").join(
-                [Content.assemble((key, ink.key), " ", (does, ink.text)) for key, does in sheet.keys]
-            )
-            drawn += [Content(""), Content.assemble(("demo: ", ink.dim), keys)]
+            keys = [Content.assemble((key, ink.key), " ", (does, ink.text)) for key, does in sheet.keys]
+            drawn += [Content(""), Content.assemble(("demo: ", ink.dim), Content(", ").join(keys))]
         return [fitted(line, width) for line in drawn][:height]
 
 
@@ -176,7 +174,8 @@ class PayScreen(SectionScreen["Paying"]):
         self._checked, self._unanswered = self._clock(), ""
         self._display(True)
         payment, cancels = page.payment, page.payment.status in (PaymentStatus.CREATING, PaymentStatus.OPEN)
-        self.query_one(Masthead).place = f"{_where(payment)} › Pay {payment.amount}"
+        masthead = self.query_one(Masthead)
+        masthead.way, masthead.place = _where(payment), f"Pay {payment.amount}"
         self.query_one("#copy-link").display = page.url is not None
         self.query_one("#cancel-purchase").display = cancels
         self.query_one("#done").display = page.url is None
@@ -361,7 +360,7 @@ def sheet_of(paying: Paying, *, now: tuple[str, str], until: str, demo: bool, lo
     state = "Waiting for payment" if told.word == "Waiting" else told.word
     keys: tuple[tuple[str, str], ...] = ()
     if demo and payment.status is PaymentStatus.OPEN:
-        keys = (("p", "pays"), ("x", "is declined"), ("s", "pays slowly"))
+        keys = (("p", "pays"), ("x", "declined"), ("s", "slowly"))
     elif demo and payment.status is PaymentStatus.PROCESSING:
         keys = (("p", "lets it arrive"),)
     details = (*_details(paying), *([now] if payment.status.waits else []))

@@ -15,6 +15,8 @@ from orgtui.widgets.canvas import Canvas, fitted
 _GAP = 2
 # Four tiles need this; below it they are rows.
 _TILED = 66
+# From this width on a tile's words stand under its name.
+_ROOMY = 21
 
 
 class CreditPackages(Canvas, can_focus=True):
@@ -92,8 +94,8 @@ class CreditPackages(Canvas, can_focus=True):
 
     def _tile(self, number: int, width: int, ink: Ink) -> list[Content]:
         package, chosen = PACKAGES[number], number == self.selected
-        words = Content.assemble((package.tokens, ink.dim)).wrap(max(width - (5 if width >= 22 else 3), 8))
-        indent = "   " if width >= 22 else " "
+        words = Content.assemble((package.tokens, ink.dim)).wrap(max(width - (5 if width >= _ROOMY else 3), 8))
+        indent = "   " if width >= _ROOMY else " "
         inner = [
             Content.assemble(" ", self._mark(number, ink), " ", (package.name, ink.strong)),
             Content.assemble("   ", (package.price, ink.strong if chosen else ink.text)),

@@ -130,6 +130,9 @@ class PlanTable(Canvas, can_focus=True):
         volume = fitted(Content.assemble((row.runs, ink.text)), _HOSTING - _RUNS if wide else 16)
         upper = Content.assemble(name, volume, (row.hosting if wide else "", ink.text))
         nodes = row.nodes if wide else f"{row.nodes} · {row.hosting}"
+        if len(nodes) > width - runs:
+            # The header says of what; that no more is left out than that.
+            nodes = nodes.replace(" per workflow", "")
         both = [
             spread(upper, self._button(row, ink, held=held), width),
             fitted(Content.assemble(price, (nodes, ink.dim)), width),
