@@ -186,7 +186,8 @@ def misfits(page: BillingPage, plan: Plan) -> list[str]:
         found.append(f"{page.runs.used:,} runs were used in this cycle; {plan.name} has {plan.runs:,} a month.")
     lost = sorted({*(current.hosting if current else "").split(" + ")} - {"", *plan.hosting.split(" + ")})
     if lost:
-        found.append(f"{' and '.join(lost)} hosting is not part of {plan.name}.")
+        joined = " and ".join(lost)
+        found.append(f"{plan.name} has no {joined} hosting.")
     return found
 
 
