@@ -136,7 +136,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
             return
         seen, now = self._seen, self.orgtui.ambient.now()
         self.set_class(seen == "ai-credits", "-credits")
-        self.query_one(Banners).banners = self._told()
+        self._tell_first()
         for name in self._filled:
             part: Any = self.query_one(f"#{name}")
             part.display = name == seen
@@ -151,6 +151,13 @@ class BillingScreen(SectionScreen["BillingPage"]):
     @staticmethod
     def _visible(focused: Any) -> bool:
         return all(node.display for node in focused.ancestors_with_self if hasattr(node, "display"))
+
+    def _tell_first(self) -> None:
+        """What is news is brought into sight."""
+        banners, told = self.query_one(Banners), self._told()
+        if banners.banners != told:
+            banners.banners = told
+            self.query_one(Body).scroll_home(animate=False)
 
     def _told(self) -> tuple[Banner, ...]:
         banners = subscription_banners if self._seen == "subscription" else credit_banners

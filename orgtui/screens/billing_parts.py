@@ -69,7 +69,8 @@ class SubscriptionPart(Vertical):
         facts = plan_facts(page, now)
         self.query_one(PlanCard).facts = self.query_one(RunsMeter).facts = facts
         table = self.query_one(PlanTable)
-        table.airy, table.dimmed = self.screen.has_class("-tall"), bool(refused)
+        table.airy, table.low = self.screen.has_class("-tall"), self.screen.has_class("-tiny")
+        table.dimmed = bool(refused)
         table.rows = plan_rows(page)
         self.query_one("#manage", Button).disabled = bool(refused)
 

@@ -292,7 +292,7 @@ def balance_gauge(balance: CreditBalance, *, short: bool = False) -> Gauge:
     """The balance card: in `percent` what remains, which is the figure that counts."""
     left, pool = balance.balance, balance.pool
     if left.amount < ZERO:
-        words = "More was used or taken back than was bought. The next purchase pays that first."
+        words = "More was used than was bought; the next purchase pays that first."
         return Gauge("below zero", 1, left.exact(), f"{balance.used} used", words, "err")
     share = float(balance.used.amount / pool.amount) if pool.amount > ZERO else 0.0
     used = f"{balance.used} of {pool.exact()} used" if pool.amount > ZERO else "nothing bought yet"

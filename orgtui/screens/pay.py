@@ -61,11 +61,17 @@ class PaySheet(Canvas):
     """A sheet, in as many lines as it takes."""
 
     sheet: reactive[Sheet | None] = reactive(None, init=False, repaint=False)
+    # Without blanks, where a long address takes the room.
+    tight: reactive[bool] = reactive(False, init=False, repaint=False)
 
     def watch_sheet(self) -> None:
         """Redraw."""
         self.redraw()
         self.refresh(layout=True)
+
+    def watch_tight(self) -> None:
+        """Redraw."""
+        self.watch_sheet()
 
     def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
         """All of it."""
@@ -92,6 +98,8 @@ class PaySheet(Canvas):
         if sheet.keys:
             keys = [Content.assemble((key, ink.key), " ", (does, ink.text)) for key, does in sheet.keys]
             drawn += [Content(""), Content.assemble(("demo: ", ink.dim), Content(", ").join(keys))]
+        if self.tight:
+            drawn = [line for line in drawn if line.plain]
         return [fitted(line, width) for line in drawn][:height]
 
 
@@ -182,7 +190,8 @@ class PayScreen(SectionScreen["Paying"]):
         self._tell()
         self._arrange()
         if not isinstance(self.focused, Button) or not self.focused.display:
-            self.set_focus(self.query_one("#copy-link" if page.url else "#done"))
+            # The address is what must be in sight; what the buttons do, keys do too.
+            self.set_focus(self.query_one("#copy-link" if page.url else "#done"), scroll_visible=False)
         self._look_later()
 
     def on_resize(self) -> None:
@@ -207,6 +216,7 @@ class PayScreen(SectionScreen["Paying"]):
                 head.words = "Open this address on any computer or phone:"
         code.display = fits
         code.address = url if url and fits else ""
+        self.query_one(PaySheet).tight = above + 18 > self.size.height - 4
         self.set_class(self.size.height - 4 > above + 18, "-airy")
 
     def _tell(self) -> None:
@@ -393,7 +403,7 @@ def _words(paying: Paying, until: str, *, long: bool) -> str:
         return "Give the receipt to who runs this installation: they can put it right."
     if not payment.status.waits:
         return "Go back to begin anew."
-    again = "Declined cards can be tried again there. " if payment.trouble else ""
+    again = "Another card may work. " if payment.trouble else ""
     monthly = "Charged once by Stripe" if payment.kind == "credits" else "Charged every month by Stripe"
     file = " Its code is too large for a terminal: w writes it to a file." if long else ""
     return (

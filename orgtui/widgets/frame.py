@@ -92,7 +92,7 @@ class Masthead(Canvas):
         name = clean(self.overview.name) if self.overview else ""
         section = TITLES[self._section]
         if self.way:
-            section = f"{section} › {self.way}" if wide else self.way
+            section = f"{section} › {self.way}"
         edge = 2 if width >= 80 else 1
         corner = Content.assemble(self._corner(width, ink), " " * edge)
         spine = WIDE if wide else NARROW

@@ -37,7 +37,10 @@ class PlanRow:
 
 
 class PlanTable(Canvas, can_focus=True):
-    """Arrows move, enter presses the plan's button; `dimmed` buttons cannot be pressed by whoever looks."""
+    """Arrows move, enter presses the plan's button; `dimmed` buttons cannot be pressed by whoever looks.
+
+    `airy` puts a blank between plans, `low` takes the hairline away.
+    """
 
     BINDINGS = [
         Binding("down,j", "step(1)", "Next plan", id="plans.next", show=False),
@@ -51,6 +54,7 @@ class PlanTable(Canvas, can_focus=True):
     rows: reactive[tuple[PlanRow, ...]] = reactive((), init=False, repaint=False)
     selected: reactive[int] = reactive(0, init=False, repaint=False)
     airy: reactive[bool] = reactive(False, init=False, repaint=False)
+    low: reactive[bool] = reactive(False, init=False, repaint=False)
     dimmed: reactive[bool] = reactive(False, init=False, repaint=False)
 
     class Pressed(Message):
@@ -67,6 +71,10 @@ class PlanTable(Canvas, can_focus=True):
         self._fit()
 
     def watch_airy(self) -> None:
+        """Redraw."""
+        self._fit()
+
+    def watch_low(self) -> None:
         """Redraw."""
         self._fit()
 
@@ -94,7 +102,7 @@ class PlanTable(Canvas, can_focus=True):
 
     @property
     def _head(self) -> int:
-        return 1 if self.screen.has_class("-tiny") else 2
+        return 1 if self.low else 2
 
     @property
     def _pitch(self) -> int:

@@ -143,6 +143,8 @@ class UpgradeDialog(Dialog[str]):
         """A declined payment and an old price both need a new preview; anything else is asked again as it was."""
         if error.code == "declined":
             self.query_one("#to-manage").remove_class("-hidden")
+            # Three buttons need its room.
+            self.query_one("#escape").display = False
             current = plan_name(self._preview.current)
             if await self._ask_again():
                 self._say(f"{error.message} Nothing was charged, and {current} is your plan as before.", "err")
@@ -165,5 +167,7 @@ class UpgradeDialog(Dialog[str]):
         self._busy = busy
         for button in self.query("#pay"):
             button.disabled = busy
-            if not busy and self.is_attached:
-                button.focus()
+        # Declined once, it is not tried again by a second enter.
+        declined = self.query("#to-manage").exclude(".-hidden")
+        if not busy and self.is_attached:
+            (declined or self.query("#pay")).first().focus()
