@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-# A frame and some more: what a key changes is laid out and painted by a timer.
-_SOON = 1 / 50
+# Two frames and some more: what a key changes is laid out and painted by a timer, which may skip one.
+_SOON = 1 / 25
+# An app that is never idle is no reason to hang; a busy machine may need seconds for what takes a moment.
+_LONGEST = 15.0
 _asked: set[asyncio.Future[Any]] = set()
 _run_in_executor = asyncio.BaseEventLoop.run_in_executor
 
@@ -24,17 +26,18 @@ def run_in_executor(loop: Any, *arguments: Any) -> asyncio.Future[Any]:
 
 
 async def wait_for_idle(_min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
-    """Wait until nothing is to be done, but not for what takes longer than *max_sleep* seconds."""
+    """Wait until nothing is to be done; for threads, which may wait for something else, *max_sleep* seconds."""
     loop: Any = asyncio.get_running_loop()
-    end = loop.time() + max_sleep
+    patience, end = loop.time() + max_sleep, loop.time() + _LONGEST
     rounds = 0
     while rounds < 2 and loop.time() < end:
         await asyncio.sleep(0)
         rounds = 0 if loop._ready else rounds + 1
         if rounds < 2:
             continue
-        if asked := [answer for answer in _asked if answer.get_loop() is loop]:
-            await asyncio.wait(asked, timeout=end - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        asked = [answer for answer in _asked if answer.get_loop() is loop]
+        if asked and loop.time() < patience:
+            await asyncio.wait(asked, timeout=patience - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             rounds = 0
         elif due := [handle.when() for handle in loop._scheduled if not handle.cancelled()]:
             wait = min(due) - loop.time()

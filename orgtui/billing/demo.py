@@ -281,6 +281,13 @@ class DemoBilling:
             check_running(running.now)
             return self._set(running, replace(running.now, cancel_at_period_end=True, scheduled=None))
 
+    def cancel_now(self, subscription: str, *, key: str) -> Subscription:
+        """End at once."""
+        with self._world():
+            running = _found(self._subscriptions, subscription)
+            ended = replace(running.now, status=SubscriptionStatus.CANCELED, scheduled=None)
+            return running.now if running.now.status.ended else self._set(running, ended)
+
     def resume(self, subscription: str, *, key: str) -> Subscription:
         """Take back `cancel_at_period_end`."""
         with self._world():

@@ -390,6 +390,10 @@ class PaymentProvider(Protocol):
         """End with the period; a scheduled change is forgotten."""
         ...
 
+    def cancel_now(self, subscription: str, *, key: str) -> Subscription:
+        """End at once; what was paid for the rest of the period is not given back."""
+        ...
+
     def resume(self, subscription: str, *, key: str) -> Subscription:
         """Take back `cancel_at_period_end`; raises Conflict once it has ended."""
         ...

@@ -31,7 +31,7 @@ from orgtui.billing.provider import (
 )
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.credits import checked
-from orgtui.domain.errors import Conflict, NotFound
+from orgtui.domain.errors import Conflict, NotFound, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
 from orgtui.domain.subscriptions import Subscription
 from orgtui.store.contract import Store
@@ -163,23 +163,31 @@ class BillingService:
         """The page of a payment of which none is known: asked for with its key, or looked for; None if there is none.
 
         Asking again with the key brings back the page that was made when the answer was lost. A page that knows when
-        it closes cannot be asked for too late, and no key works for ever: from then on only looking helps.
+        it closes cannot be asked for too late, and no key works for ever: from then on only looking helps. So it is
+        after a refusal, which the same key brings again: a new attempt is another payment.
         """
         now = self._ambient.now()
         in_time = payment.short or payment.expires - now >= _SHORTEST
         if in_time and now - payment.created < _KEYS_LIVE and (may_open or not payment.withdrawn):
-            return await self._start(payment)
+            books = await self._platform.billing.books()
+            customer = await self._customer(books)
+            try:
+                return await self._start(payment, books.organization, customer)
+            except Unreachable:
+                raise
+            except OrgtuiError:
+                if may_open:
+                    await self._platform.billing.settle(payment.id, _never(payment))
+                    raise
         since = payment.created - _PAYMENTS_AGAIN
         return await aside(lambda: self.provider.find_checkout(payment.id, since=since))
 
-    async def _start(self, payment: Payment) -> Checkout:
-        books = await self._platform.billing.books()
-        customer = await self._customer(books)
+    async def _start(self, payment: Payment, organization: str, customer: str) -> Checkout:
         key = f"orgtui:payment:{payment.id}"
         if payment.plan:
-            enrolment = Enrolment(payment.id, books.organization, customer, payment.plan, self._pages, payment.expires)
+            enrolment = Enrolment(payment.id, organization, customer, payment.plan, self._pages, payment.expires)
             return await aside(lambda: self.provider.start_subscription(enrolment, key=key))
-        order = Order(payment.id, books.organization, customer, payment.amount, self._pages, payment.expires)
+        order = Order(payment.id, organization, customer, payment.amount, self._pages, payment.expires)
         return await aside(lambda: self.provider.start_purchase(order, key=key, short=payment.short))
 
     async def _customer(self, books: Books) -> str:
@@ -250,6 +258,18 @@ class BillingService:
         running = await self._running()
         key = await self._request(PlanAction.RESUME, running.plan)
         return await self._kept_now(await aside(lambda: self.provider.resume(running.id, key=key)))
+
+    async def end(self) -> None:
+        """End everything that could still be charged, at once: what goes before the end of the organization.
+
+        Raises Conflict where a payment is on its way, and what the provider raises; then nothing may be deleted yet.
+        """
+        for payment in (await self._platform.billing.books()).unsettled:
+            await self.withdraw(payment.id)
+        running = await self.refresh()
+        if running is not None and not running.status.ended:
+            key = await self._request(PlanAction.END, running.plan)
+            await self._kept_now(await aside(lambda: self.provider.cancel_now(running.id, key=key)))
 
     async def manage(self, page: PortalPage = PortalPage.HOME) -> str:
         """The address of the provider's own pages: a bearer secret of minutes, not for logs; raises Conflict."""

@@ -354,6 +354,14 @@ class StripeBilling:
         """End with the period."""
         return self._set_end(subscription, True, key)
 
+    def cancel_now(self, subscription: str, *, key: str) -> Subscription:
+        """End at once."""
+        thing = self._subscription(subscription)
+        if not self._whole(thing).status.ended:
+            self._release(thing, key)
+            self._ask(lambda client: client.v1.subscriptions.cancel(subscription, {}, _once(f"{key}:cancel")))
+        return self._whole(self._subscription(subscription))
+
     def resume(self, subscription: str, *, key: str) -> Subscription:
         """Take back `cancel_at_period_end`."""
         return self._set_end(subscription, False, key)

@@ -20,6 +20,7 @@ SECTIONS = {
     "general": "the organization's identity",
     "team": "members and invitations",
     "usage": "runs, tokens and cost, month by month",
+    "billing": "the plan, AI credits, and paying for them",
     "keys": "its own keys of the model providers",
     "workspaces": "the isolated environments below it",
     "audit": "who changed what, and the proof that nobody changed that",

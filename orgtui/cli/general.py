@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orgtui.cli.output import ask, print_json, say
 from orgtui.domain.errors import Invalid
+from orgtui.domain.plans import BY_KEY
 from orgtui.store.contract import Store
 from orgtui.store.contract.general import GeneralChanges, GeneralPage, Losses
 
@@ -90,8 +91,8 @@ def _logo(arguments: argparse.Namespace) -> None:
     _print(ask(arguments, question), arguments.json)
 
 
-def lost(losses: Losses) -> list[tuple[int, str]]:
-    """What deleting takes away, as number and words; only what is there."""
+def lost(losses: Losses) -> list[tuple[str, str]]:
+    """What deleting takes away, as figure and words; only what is there."""
     words = (
         (losses.workspaces, "workspaces, with all their data and logs"),
         (losses.workflows, "workflows"),
@@ -101,23 +102,37 @@ def lost(losses: Losses) -> list[tuple[int, str]]:
         (losses.runs, "recorded runs"),
         (losses.calls, "recorded model calls"),
     )
-    return [(number, text) for number, text in words if number]
+    counted = [(f"{number:,}", text) for number, text in words if number]
+    return counted + [(str(losses.credits), "of AI credits")] * (losses.credits.amount > 0)
+
+
+def _end_charges(arguments: argparse.Namespace) -> None:
+    """Without this, what is deleted would go on to be charged."""
+    from orgtui.cli.billing_serving import serving
+
+    with serving(arguments) as desk:
+        desk.wait(desk.service.end())
 
 
 def _delete(arguments: argparse.Namespace) -> None:
-    async def question(store: Store) -> tuple[str, Losses]:
-        page = await store.general.show()
-        if arguments.confirm is None:
-            return page.name, page.losses
-        return page.name, await store.general.delete(arguments.confirm)
+    async def look(store: Store) -> GeneralPage:
+        return await store.general.show()
 
-    name, losses = ask(arguments, question)
+    page = ask(arguments, look)
+    name, losses = page.name, page.losses
+    if arguments.confirm is not None:
+        # Only what will be deleted is not to be charged any more.
+        if losses.plan is not None and arguments.confirm == name:
+            _end_charges(arguments)
+        losses = ask(arguments, lambda store: store.general.delete(arguments.confirm))
     told = arguments.confirm is None
     if arguments.json:
         print_json({"deleted": not told, "organization_name": name, "lost": losses})
         return
     say(f"Deleting {name} takes away at once, and for good:" if told else f"{name} is deleted. Gone with it:")
-    for number, text in lost(losses):
-        say(f"{number:>9,}  {text}")
+    for figure, text in lost(losses):
+        say(f"{figure:>9}  {text}")
+    if told and losses.plan is not None:
+        say(f"The {BY_KEY[losses.plan].name} subscription ends with it, without a further charge.")
     if told:
         say(f"Nothing was deleted. To do it: orgtui general delete --confirm {shlex.quote(name)}")

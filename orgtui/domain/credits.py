@@ -49,7 +49,12 @@ def package_of(amount: Money) -> Package:
 
 
 def parse_amount(text: str) -> Money:
-    """Euros as people type them: `12`, `12.34`, `12,34`, `€12`, `12 €`; raises Invalid outside what can be bought."""
+    """Euros as people type them, for credits; raises Invalid outside what can be bought, too."""
+    return checked(euros(text))
+
+
+def euros(text: str) -> Money:
+    """Euros as people type them: `12`, `12.34`, `12,34`, `€12`, `12 €`; raises Invalid for anything else."""
     bare = text.strip()
     bare = re.sub(r"^(?:€|EUR)\s*|\s*(?:€|EUR)$", "", bare, count=1, flags=re.IGNORECASE)
     match = _AMOUNT.fullmatch(bare) if bare.isascii() else None
@@ -57,7 +62,7 @@ def parse_amount(text: str) -> Money:
         said = f"“{clean(text.strip()[:40])}” is not an amount" if text.strip() else "An amount is missing"
         raise Invalid(f"{said}; write euros like 12, 12.34 or 12,34.", field="amount")
     cents = (match["point"] or match["comma"] or "").ljust(2, "0")
-    return checked(Money(int(match["euros"]) * 100 + int(cents)))
+    return Money(int(match["euros"]) * 100 + int(cents))
 
 
 def checked(amount: Money) -> Money:

@@ -70,3 +70,14 @@ def move(current: str, target: str) -> Move:
         return Move.CONTACT
     order = [plan.key for plan in PLANS]
     return Move.UPGRADE if order.index(target) > order.index(current) else Move.DOWNGRADE
+
+
+def misfits(current: str, target: Plan, runs_used: int) -> list[str]:
+    """What of the plan *current*, and of what is used of it, no longer fits the plan *target*: a sentence for each."""
+    found, now = [], BY_KEY.get(current)
+    if target.runs is not None and runs_used > target.runs:
+        found.append(f"{runs_used:,} runs were used in this cycle; {target.name} has {target.runs:,} a month.")
+    lost = sorted(set(now.hosting.split(" + ")) - set(target.hosting.split(" + "))) if now else []
+    if lost:
+        found.append(f"{' and '.join(lost)} hosting is not part of {target.name}.")
+    return found

@@ -107,17 +107,19 @@ class GeneralScreen(IdentityScreen["GeneralPage"]):
         if not self._may_delete():
             self.notify(refusal(Permission.DELETE_ORGANIZATION), severity="warning")
             return
-        overview, name = self.orgtui.overview, self.page.name
+        name, lost = self.page.name, self.page.losses
 
         def leave(gone: bool | None) -> None:
             if gone:
                 self.app.exit(message=f"{name} is deleted.")
 
         async def delete(confirm: str) -> None:
+            if lost.plan is not None:
+                # Or it would be charged for ever, by nobody that is there.
+                await (await self.orgtui.billing_service()).end()
             await (await self.orgtui.store()).general.delete(confirm)
 
-        plan = overview.plan if overview else ""
-        await self.app.push_screen(DangerDialog(name, self.page.losses, plan, delete), leave)
+        await self.app.push_screen(DangerDialog(name, lost, delete), leave)
 
 
 SCREEN = GeneralScreen

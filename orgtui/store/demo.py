@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import heapq
+import itertools
 import os
 import random
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from orgtui import __version__
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
 TIMEZONE = ZoneInfo("Europe/Berlin")
 OWNER = "ada@acme.example"
 HISTORY = 24
+_AGE = 993
 RUNS_THIS_MONTH = 2_885
 _NOW = time(14, 2)
-_BATCH = 5_000
+_BATCH = 2_500
 _FILE = "demo.db"
 _OWNED = ("openai", "anthropic", "google")
 _SECRETS = {
@@ -115,14 +117,40 @@ _MODES = ("webhook",) * 6 + ("trigger",) * 3 + ("retry",)
 _ASIDE = (("success", "integrated"), ("success", "manual"), ("waiting", "webhook"), ("canceled", "webhook"))
 
 
-class _Clock:
-    """A clock that stands where it is put."""
+class _Past:
+    """A clock, and stories that wait for its times: whatever they are about, things happen in the order of time."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
+        self._waiting: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._count = itertools.count()
+        self._still = asyncio.Event()
 
-    def set(self, day: date, at: time = time(9, 30)) -> None:
-        self.now = datetime.combine(day, at, TIMEZONE).astimezone(UTC)
+    async def until(self, when: datetime) -> None:
+        """Wait until it is *when*, or go on at once where that is past."""
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (max(when, self.now), next(self._count), turn))
+        self._still.set()
+        await turn
+
+    async def day(self, day: date, at: time = time(9, 30)) -> None:
+        """The same, by the clock on the wall."""
+        await self.until(datetime.combine(day, at, TIMEZONE).astimezone(UTC))
+
+    async def tell(self, *stories: Coroutine[Any, Any, None]) -> None:
+        """Let the stories happen, one step of one of them at a time."""
+        tasks = []
+        for story in stories:
+            self._still.clear()
+            tasks.append(asyncio.create_task(story))
+            tasks[-1].add_done_callback(lambda _: self._still.set())
+            await self._still.wait()
+        while self._waiting:
+            self.now, _, turn = heapq.heappop(self._waiting)
+            self._still.clear()
+            turn.set_result(None)
+            await self._still.wait()
+        await asyncio.gather(*tasks)
 
 
 def demo_now(today: date) -> datetime:
@@ -196,10 +224,9 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     source, figures = random.Random(seed), random.Random(seed)  # noqa: S311
     # Where the two part, so that what is settled first never moves the figures: they are the same since the first demo.
     figures.randbytes(680)
-    clock = _Clock(demo_now(today))
-    ambient = Ambient(now=lambda: clock.now, random=source.randbytes)
+    past = _Past(datetime.combine(today - timedelta(days=_AGE), time(9, 30), TIMEZONE).astimezone(UTC))
+    ambient = Ambient(now=lambda: past.now, random=source.randbytes)
     database = SqliteDatabase(path)
-    clock.set(today - timedelta(days=993))
     founding = Founding(
         name="Acme Automation",
         owner=OWNER,
@@ -211,13 +238,13 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     found(database, founding, ambient)
     opened = open_sql_store(database, OWNER, ambient)
     try:
-        await _settle(opened.store, clock, today)
-        await _keys(opened, clock, today)
-        await _work(opened, clock, today, figures)
+        await past.tell(
+            _settle(opened.store, past, today), _keys(opened, past, today), _work(opened, past, today, figures)
+        )
     finally:
         opened.close()
     for email, seen in _SEEN:
-        clock.now = demo_now(today) - seen
+        past.now = demo_now(today) - seen
         opened = open_sql_store(database, email, ambient)
         try:
             await opened.store.team.present()
@@ -226,7 +253,7 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     _make_one_file(database)
 
 
-async def _settle(store: Store, clock: _Clock, today: date) -> None:
+async def _settle(store: Store, past: _Past, today: date) -> None:
     from orgtui.domain.roles import Role, WorkspaceRole
     from orgtui.store.contract.general import GeneralChanges
     from orgtui.store.contract.team import Delivery, NewInvitation
@@ -246,60 +273,60 @@ async def _settle(store: Store, clock: _Clock, today: date) -> None:
         await store.workspaces.set_inventory(made.id, inventory)
         ids[space.name] = made.id
     for email, name, role, days in _PEOPLE:
-        clock.set(today - timedelta(days=days))
+        await past.day(today - timedelta(days=days))
         invitation = await store.team.invite(NewInvitation(email=email, role=Role(role)))
         await store.team.join(invitation.code, name)
-    clock.set(today - timedelta(days=_ARCHIVED_FOR))
+    await past.day(today - timedelta(days=_ARCHIVED_FOR))
     await store.workspaces.archive(old.id)
     for where, email, name, role, days in _GUESTS:
-        clock.set(today - timedelta(days=days))
+        await past.day(today - timedelta(days=days))
         await store.workspaces.set_member(ids[where], email, WorkspaceRole(role), name)
     for email, days in _INVITED:
-        clock.set(today - timedelta(days=days))
+        await past.day(today - timedelta(days=days))
         invitation = await store.team.invite(NewInvitation(email=email))
         await store.team.delivered(invitation.member.id, invitation.member.sends, Delivery.SENT)
 
 
-async def _keys(opened: SqlStore, clock: _Clock, today: date) -> None:
+async def _keys(opened: SqlStore, past: _Past, today: date) -> None:
     """Made-up keys: one that its provider refused, three added last night. All calls before were paid with credits."""
     from orgtui.store.contract.api_keys import NewKey
 
     keys = opened.store.api_keys
-    clock.set(today - timedelta(days=2), time(9, 11))
+    await past.day(today - timedelta(days=2), time(9, 11))
     refused = await keys.add(NewKey(provider="mistral", secret=REFUSED))
-    clock.set(today - timedelta(days=2), time(9, 14))
+    await past.day(today - timedelta(days=2), time(9, 14))
     await keys.checked("mistral", refused.id or "", "invalid", REFUSAL)
-    clock.set(today - timedelta(days=1), time(23, 40))
+    await past.day(today - timedelta(days=1), time(23, 40))
     for provider in _OWNED:
         await keys.add(NewKey(provider=provider, secret=_SECRETS[provider], verdict="valid"))
     for provider, ago in (("google", timedelta(hours=14, minutes=10)), ("anthropic", timedelta(minutes=62))):
-        clock.now = demo_now(today) - ago
+        await past.until(demo_now(today) - ago)
         await opened.platform.api_keys.use(provider)
-    clock.now = demo_now(today) - timedelta(minutes=2)
+    await past.until(demo_now(today) - timedelta(minutes=2))
     await opened.platform.api_keys.use("openai")
 
 
-async def _work(opened: SqlStore, clock: _Clock, today: date, source: random.Random) -> None:
+async def _work(opened: SqlStore, past: _Past, today: date, source: random.Random) -> None:
+    """What ran and what it cost, told twice a month; and the credits bought for it."""
     from orgtui.store.contract.usage import UsageBatch
 
-    runs: list[Run] = []
-    calls: dict[date, list[Call]] = defaultdict(list)
+    halves: dict[date, tuple[list[Run], list[Call]]] = defaultdict(lambda: ([], []))
+    first = 0
     for day, count, rate in _days(today, source):
-        made, called = _day(day, count, rate, today, source, len(runs))
-        runs += made
+        made, called = _day(day, count, rate, today, source, first)
+        first += len(made)
         middle = demo_billing.middle(day)
-        calls[middle if day <= middle else Month.of(day).last] += called
-    clock.now = demo_now(today)
-    await demo_billing.subscribe(opened, clock.now, TIMEZONE)
-    for start in range(0, len(runs), _BATCH):
-        await opened.store.usage.record(UsageBatch(runs=tuple(runs[start : start + _BATCH])))
-    spending = demo_billing.spending_of(chain.from_iterable(calls.values()), TIMEZONE)
-    for until, made_then in calls.items():
-        await demo_billing.buy(opened, clock.set, today, until, spending)
-        clock.now = min(demo_now(until), demo_now(today))
-        for start in range(0, len(made_then), _BATCH):
-            await opened.store.usage.record(UsageBatch(calls=tuple(made_then[start : start + _BATCH])))
-    clock.now = demo_now(today)
+        runs, calls = halves[middle if day <= middle else Month.of(day).last]
+        runs += made
+        calls += called
+    spending = demo_billing.spending_of(itertools.chain.from_iterable(calls for _, calls in halves.values()), TIMEZONE)
+    for until, (runs, calls) in halves.items():
+        await demo_billing.buy(opened, past.day, today, until, spending)
+        await past.until(min(demo_now(until), demo_now(today)))
+        for start in range(0, max(len(runs), len(calls)), _BATCH):
+            end = start + _BATCH
+            await opened.store.usage.record(UsageBatch(runs=tuple(runs[start:end]), calls=tuple(calls[start:end])))
+    await demo_billing.subscribe(opened, past.now, TIMEZONE)
 
 
 def _days(today: date, source: random.Random) -> Iterator[tuple[date, int, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,6 +21,8 @@ from orgtui.store.contract.billing import NewPayment, PaymentStatus, Reversal, S
 
 if TYPE_CHECKING:
     from orgtui.store.sql.store import SqlStore
+
+UntilDay = Callable[[date, time], Awaitable[None]]
 
 CUSTOMER: Final = "demo_customer_1"
 _PLAN = "business"
@@ -63,7 +65,7 @@ async def subscribe(opened: SqlStore, now: datetime, timezone: ZoneInfo) -> None
 
 async def buy(
     opened: SqlStore,
-    set_clock: Callable[[date, time], None],
+    until_day: UntilDay,
     today: date,
     until: date,
     spending: dict[Month, int],
@@ -72,7 +74,7 @@ async def buy(
     purchases = sorted(_purchases(Month.of(until), today, spending), key=lambda one: one.day)
     for number, purchase in enumerate(purchases):
         if (purchase.day <= middle(until)) == (until <= middle(until)):
-            await _bought(opened, set_clock, purchase, f"{Month.of(until)}-{number}")
+            await _bought(opened, until_day, purchase, f"{Month.of(until)}-{number}")
 
 
 def middle(day: date) -> date:
@@ -112,12 +114,12 @@ def _quarter(month: Month, spending: dict[Month, int]) -> list[int]:
     return [MOST.minor] * (left // MOST.minor) + [left % MOST.minor] * (left % MOST.minor >= LEAST.minor)
 
 
-async def _bought(opened: SqlStore, set_clock: Callable[[date, time], None], purchase: _Purchase, number: str) -> None:
+async def _bought(opened: SqlStore, until_day: UntilDay, purchase: _Purchase, number: str) -> None:
     amount, platform = Money(purchase.cents), opened.platform.billing
-    set_clock(purchase.day, time(10, 12))
+    await until_day(purchase.day, time(10, 12))
     made = await opened.store.billing.order(NewPayment(mode="demo", amount=amount, short=True))
     await platform.opened(made.id, f"demo_page_{number}")
-    set_clock(purchase.day, time(10, 15))
+    await until_day(purchase.day, time(10, 15))
     paid = purchase.status is PaymentStatus.PAID
     told = Settlement(
         status=purchase.status,
@@ -129,7 +131,7 @@ async def _bought(opened: SqlStore, set_clock: Callable[[date, time], None], pur
     )
     await platform.settle(made.id, told)
     if purchase.given_back:
-        set_clock(purchase.day + timedelta(days=1), time(9, 2))
+        await until_day(purchase.day + timedelta(days=1), time(9, 2))
         await platform.reverse(
             Reversal(kind="refund", id=f"demo_refund_{number}", payment=made.id, amount=amount, taken=True)
         )

@@ -310,6 +310,15 @@ class TestSubscriptions:
         bench.advance(days=30)
         assert running(bench).status is SubscriptionStatus.ACTIVE
 
+    def test_ended_at_once_and_for_good(self, bench: Bench) -> None:
+        begun = subscribed(bench)
+        bench.provider.schedule_change(begun.id, "starter", key="down")
+        ended = bench.provider.cancel_now(begun.id, key="now")
+        assert (ended.status, ended.scheduled) == (SubscriptionStatus.CANCELED, None)
+        assert bench.provider.cancel_now(begun.id, key="again") == ended
+        bench.advance(days=30)
+        assert running(bench) == ended
+
     def test_a_failed_payment_is_tried_again(self, bench: Bench) -> None:
         begun = subscribed(bench)
         bench.use_card(begun.customer, good=False)

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from orgtui.domain.money import Money
-from orgtui.domain.roles import Role, WorkspaceRole
+from orgtui.domain.roles import PLATFORM, Permission, Role, WorkspaceRole, allows
 from orgtui.domain.subscriptions import Card, Subscription, SubscriptionStatus
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
@@ -27,9 +27,11 @@ from orgtui.store.contract.billing import (
     Settlement,
 )
 from orgtui.store.contract.general import GeneralChanges
+from orgtui.store.contract.operation import Operation
 from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.contract.usage import UsageBatch
 from orgtui.store.contract.workspaces import Inventory, NewWorkspace, WorkspaceChanges
+from tests.conftest import OWNER
 from tests.contract.conftest import ADMIN, join
 
 CUSTOMER = "cus_1"
@@ -209,3 +211,8 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
 def another(call: Call) -> Call:
     """The same call under another id, and without a price."""
     return Call(source=call.source, id=f"{call.id}-again", at=call.at, model="acme-internal-7b", total_tokens=7)
+
+
+def doer(declared: Operation) -> str:
+    """Who does it where the question is what it leaves: the owner, but for what only the platform may."""
+    return OWNER if allows(Role.OWNER, declared.needs or Permission.VIEW) else PLATFORM

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 
 import pytest
 from PIL import Image
 
-from orgtui.domain.errors import Forbidden, Invalid, NotFound, Stale
-from orgtui.domain.roles import Role
+from orgtui.domain.errors import Conflict, Forbidden, Invalid, NotFound, Stale
+from orgtui.domain.money import Cost
+from orgtui.domain.roles import PLATFORM, Role
+from orgtui.domain.subscriptions import SubscriptionStatus
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.general import GeneralChanges, Losses
 from orgtui.store.contract.team import NewInvitation
 from orgtui.store.contract.usage import UsageBatch
 from orgtui.store.contract.workspaces import Inventory, NewWorkspace
-from tests.contract.arguments import CALL, RUN, png
+from tests.contract.arguments import CALL, CUSTOMER, RUN, png, subscription
 from tests.contract.backends import Backend, everything
 from tests.contract.conftest import ADMIN, STRANGER, join, wait
 
@@ -126,7 +129,18 @@ def test_what_deleting_takes_away_is_told_first_and_gone_after(backend: Backend,
     wait(store.api_keys.add(NewKey(provider="openai", secret="k" * 20)))
     wait(store.usage.record(UsageBatch(runs=(RUN,), calls=(CALL,))))
     told = wait(store.general.show()).losses
-    assert told == Losses(workspaces=1, workflows=2, agents=1, members=2, invitations=1, api_keys=1, runs=1, calls=1)
+    assert told == Losses(
+        workspaces=1,
+        workflows=2,
+        agents=1,
+        members=2,
+        invitations=1,
+        api_keys=1,
+        runs=1,
+        calls=1,
+        credits=Cost(-Decimal(CALL.billed or 0) * Decimal("3.2")),
+        plan=None,
+    )
     assert wait(store.general.delete("Acme")) == told
     assert not any(everything(backend).values())
 
@@ -138,6 +152,19 @@ def test_deleting_needs_the_exact_name_as_it_is_now(store: Store) -> None:
             wait(store.general.delete(confirm))
         assert refused.value.field == "confirm"
     wait(store.general.delete("Acme AG"))
+
+
+def test_nothing_is_deleted_that_would_go_on_to_be_charged(backend: Backend, store: Store) -> None:
+    platform = backend.open(PLATFORM)
+    wait(platform.billing.keep_customer(CUSTOMER, "test"))
+    wait(platform.billing.keep_subscription(subscription(cancel_at_period_end=True)))
+    assert wait(store.general.show()).losses.plan == "pro"
+    before = everything(backend)
+    with pytest.raises(Conflict, match="The Pro subscription would go on to be charged"):
+        wait(store.general.delete("Acme"))
+    assert everything(backend) == before
+    wait(platform.billing.keep_subscription(subscription(status=SubscriptionStatus.CANCELED)))
+    assert wait(store.general.delete("Acme")).plan is None
 
 
 def test_whoever_still_has_a_deleted_organization_open_is_told_so(backend: Backend, store: Store) -> None:

@@ -31,6 +31,7 @@ from tests.contract.arguments import (
     RUN,
     VALID,
     World,
+    doer,
     people,
     png,
     settlement,
@@ -62,11 +63,6 @@ def may(actor: str, declared: Operation) -> bool:
     if actor == "stranger" or not allows(Role(actor), declared.needs):
         return False
     return actor == "owner" or declared.id not in ABOVE_ADMINS
-
-
-def doer(declared: Operation) -> str:
-    """Who does it where the question is what it leaves: the owner, but for what only the platform may."""
-    return OWNER if allows(Role.OWNER, declared.needs or Permission.VIEW) else PLATFORM
 
 
 def arguments_of(declared: Operation, world: World) -> dict[str, Any]:

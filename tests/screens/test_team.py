@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -128,10 +129,11 @@ async def test_hundreds_of_members_are_shown_at_once(demo_database: SqliteDataba
     await elsewhere(demo_database, many)
     async with opened(make_app(demo_database, "team")) as pilot:
         assert "407 members" in shown(pilot)
-        begun = asyncio.get_running_loop().time()
+        # Of the processor's time: of the clock's, whatever else the machine does takes its share.
+        begun = time.process_time()
         await press(pilot, "enter", "G")
         assert "priya" in shown(pilot, "#members") or "person399" in shown(pilot, "#members")
-        assert asyncio.get_running_loop().time() - begun < 5
+        assert time.process_time() - begun < 3
         await press(pilot, "slash", *"person123")
         assert "1 of 407 members" in shown(pilot) or "person123@acme.example" in shown(pilot)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 
 import pytest
 from textual.widgets import Button, Input, OptionList, Static
@@ -175,11 +175,12 @@ async def test_hundreds_are_quick(demo_database: SqliteDatabase) -> None:
     await elsewhere(demo_database, many)
     async with opened(make_app(demo_database, "workspaces")) as pilot:
         assert "204 workspaces" in shown(pilot)
-        begun = asyncio.get_running_loop().time()
+        # Of the processor's time: of the clock's, whatever else the machine does takes its share.
+        begun = time.process_time()
         await press(pilot, "enter", "G")
         await sees(pilot, "Staging")
         await press(pilot, "g", *"jjj")
-        assert asyncio.get_running_loop().time() - begun < 5
+        assert time.process_time() - begun < 3
 
 
 @awaited

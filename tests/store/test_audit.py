@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import StoreRefused
-from orgtui.domain.roles import PLATFORM, Permission, Role
+from orgtui.domain.roles import Role
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.audit import Verification
 from orgtui.store.contract.general import GeneralChanges
@@ -38,7 +38,7 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import open_sql_store
 from orgtui.vault import MasterKeys, beside
 from tests.conftest import OWNER, Clock, Opener, copy_of_acme
-from tests.contract.arguments import QUIET, VALID, people
+from tests.contract.arguments import QUIET, VALID, doer, people
 from tests.contract.backends import TABLES
 from tests.contract.conftest import ADMIN, join, wait
 from tests.store import older
@@ -412,7 +412,7 @@ UNFIT = [gone, gone_with_its_directory, open_to_all, cut_short, empty, a_link, a
 def test_without_its_key_everything_can_be_read_and_nothing_changed(
     acme: SqliteDatabase, opener: Opener, clock: Clock, spoil: Callable[[Path], None]
 ) -> None:
-    world = wait(people(opener(OWNER).store))
+    world = wait(people(opener(OWNER).store, opener(OWNER).platform))
     kept = acme.path.with_name("kept")
     shutil.copytree(beside(acme.path).parent, kept)
     spoil(beside(acme.path))
@@ -420,7 +420,7 @@ def test_without_its_key_everything_can_be_read_and_nothing_changed(
     before = {table: look(acme.path, f"SELECT * FROM {table}") for table in TABLES}
     for declared in [declared for contract in CONTRACTS.values() for declared in operations(contract).values()]:
         # Each time a program of its own: one that has read the key has it.
-        actor = PLATFORM if declared.needs is Permission.USE_KEYS else OWNER
+        actor = doer(declared)
         fresh = open_sql_store(SqliteDatabase(acme.path), actor, clock.ambient())
         answer = getattr(getattr(fresh.store, declared.section), declared.name)(**VALID[declared.id](world))
         if declared.id == "audit.verify" or (declared.writes and declared.id not in QUIET):
@@ -432,7 +432,7 @@ def test_without_its_key_everything_can_be_read_and_nothing_changed(
             wait(answer)
         fresh.close()
         if declared.id in QUIET:
-            before["members"] = look(acme.path, "SELECT * FROM members")
+            before |= {table: look(acme.path, f"SELECT * FROM {table}") for table in ("members", "billing_accounts")}
     assert {table: look(acme.path, f"SELECT * FROM {table}") for table in TABLES} == before
     shutil.rmtree(beside(acme.path).parent, ignore_errors=True)
     shutil.copytree(kept, beside(acme.path).parent)

@@ -39,7 +39,7 @@ def failing(declared: Operation) -> list[tuple[str, type[Exception]]]:
 def test_an_operation_that_is_named_fails_and_changes_nothing(
     acme: SqliteDatabase, store: SqlStore, declared: Operation
 ) -> None:
-    arguments = VALID[declared.id](wait(people(store.store)))
+    arguments = VALID[declared.id](wait(people(store.store, store.platform)))
     before = dump(acme)
     for name, error in failing(declared):
         broken = faulty(store.store, fail=checked_faults([name]))

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from orgtui.domain.roles import PLATFORM, Permission
 from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, implementation
 from orgtui.store.sql.unit_of_work import UnitOfWork, Write
 from tests.conftest import OWNER, Clock
-from tests.contract.arguments import QUIET, VALID, people
+from tests.contract.arguments import QUIET, VALID, doer, people
 from tests.contract.backends import TABLES
 from tests.contract.conftest import wait
 
@@ -56,8 +55,8 @@ def test_every_operation_is_implemented_with_the_parameters_it_declares(declared
 def test_a_write_that_breaks_after_its_work_leaves_nothing(
     acme: SqliteDatabase, store: SqlStore, clock: Clock, declared: Operation
 ) -> None:
-    unit = acting(acme, clock, PLATFORM if declared.needs is Permission.USE_KEYS else OWNER)
-    arguments = VALID[declared.id](wait(people(store.store)))
+    unit = acting(acme, clock, doer(declared))
+    arguments = VALID[declared.id](wait(people(store.store, store.platform)))
     clock.now += timedelta(minutes=2)
     before = dump(acme)
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from orgtui.domain.errors import Conflict, NotFound, OrgtuiError
-from orgtui.domain.roles import Role, WorkspaceRole
+from orgtui.domain.errors import Conflict, Invalid, NotFound, OrgtuiError
+from orgtui.domain.money import Money
+from orgtui.domain.roles import PLATFORM, Permission, Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract.billing import NewPayment, PaymentStatus, Reversal
 from orgtui.store.contract.operation import Operation, face, operations
 from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.contract.usage import UNASSIGNED, UsageBatch
@@ -26,7 +28,7 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, implementation, open_sql_store
 from orgtui.store.sql.unit_of_work import Read, UnitOfWork
 from tests.conftest import OWNER, Clock, Opener
-from tests.contract.arguments import CALL, RUN, png
+from tests.contract.arguments import CALL, RUN, png, settlement
 from tests.contract.backends import TABLES
 from tests.contract.conftest import wait
 from tests.contract.test_workspaces import REACHING, refusals
@@ -129,9 +131,20 @@ OF_PEOPLE: dict[str, Attempt] = {
 }
 
 
-def of(database: SqliteDatabase, organization: str, clock: Clock) -> Store:
+OF_PAYMENTS: dict[str, Attempt] = {
+    "billing.payment": lambda store, id: store.billing.payment(id),
+    "billing.withdraw": lambda store, id: store.billing.withdraw(id),
+    "billing.opened": lambda store, id: store.billing.opened(id, "cs_1"),
+    "billing.settle": lambda store, id: store.billing.settle(id, settlement(PaymentStatus.PAID, 1_000)),
+    "billing.reverse": lambda store, id: store.billing.reverse(
+        Reversal(kind="refund", id="re_1", payment=id, amount=Money(1), taken=True)
+    ),
+}
+
+
+def of(database: SqliteDatabase, organization: str, clock: Clock, actor: str = OWNER) -> Store:
     """One organization of a file with several."""
-    unit = UnitOfWork(database, organization, OWNER, clock.ambient())
+    unit = UnitOfWork(database, organization, actor, clock.ambient())
 
     async def invoke(operation: Operation, arguments: dict[str, Any]) -> Any:
         run = unit.write if operation.writes else unit.read
@@ -157,7 +170,9 @@ def furnish(store: Store) -> dict[str, list[str]]:
         joining = await store.team.invite(NewInvitation(email="linus@acme.example"))
         member = await store.team.join(joining.code, "Linus")
         waiting = await store.team.invite(NewInvitation(email="ken@acme.example"))
+        payment = await store.billing.order(NewPayment(mode="test", amount=Money(1_000)))
         return {
+            "payments": [payment.id],
             "workspaces": [space.id for space in spaces],
             "people": [member.id, waiting.member.id],
             "codes": [waiting.code],
@@ -195,7 +210,7 @@ def test_every_operation_that_takes_an_id_is_tried() -> None:
         for declared in operations(contract).values()
         if {"id", "workspace"} & declared.signature.parameters.keys()
     }
-    tried = {name.partition("(")[0] for name in REACHING} | set(OF_PEOPLE)
+    tried = {name.partition("(")[0] for name in REACHING} | set(OF_PEOPLE) | set(OF_PAYMENTS) - {"billing.reverse"}
     # A key is found under its provider, of which every organization has the same; its own id only confirms it.
     assert takes - {"workspaces.create", "api_keys.checked"} == tried
 
@@ -224,6 +239,26 @@ def test_an_id_of_another_organization_is_as_one_that_never_was(
     assert dump(acme) == before
 
 
+def test_a_payment_of_another_organization_is_as_one_that_never_was(
+    acme: SqliteDatabase, neighbours: tuple[Store, Store, dict[str, list[str]]], clock: Clock
+) -> None:
+    ours, _, ids = neighbours
+    with acme.reading() as rows:
+        organization = rows.value("SELECT id FROM organizations WHERE name = 'Acme'")
+    platform = of(acme, organization, clock, PLATFORM)
+    before, said = dump(acme), set()
+    for name, attempt in OF_PAYMENTS.items():
+        asked = ours if name in ("billing.payment", "billing.withdraw") else platform
+        for id_ in (*ids["payments"], "pay_" + "q" * 20, ""):
+            with pytest.raises(NotFound) as refused:
+                wait(attempt(asked, id_))
+            said.add((refused.value.message, repr(refused.value.details)))
+    assert len(said) == 1
+    with pytest.raises(Invalid):
+        wait(ours.billing.payments(before=ids["payments"][0]))
+    assert dump(acme) == before
+
+
 def answers(store: Store) -> dict[str, Any]:
     """Every read that takes no id, and those of each workspace that is seen."""
 
@@ -236,7 +271,7 @@ def answers(store: Store) -> dict[str, Any]:
                     for parameter in declared.signature.parameters.values()
                     if parameter.default is parameter.empty
                 ]
-                if not declared.writes and not required:
+                if not declared.writes and not required and allows(Role.OWNER, declared.needs or Permission.VIEW):
                     found[declared.id] = await getattr(getattr(store, section), name)()
         spaces = (await store.workspaces.show(archived=True)).workspaces
         for id_ in (*(space.id for space in spaces), UNASSIGNED):

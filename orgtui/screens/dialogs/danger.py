@@ -25,6 +25,7 @@ def losses_in_words(lost: Losses) -> list[tuple[str, str]]:
         some(lost.workflows, "workflow") + f" and {some(lost.agents, 'agent')}",
         some(lost.members + lost.invitations, "membership") + invited,
         some(lost.api_keys, "API key"),
+        *([f"{lost.credits} of AI credits"] if lost.credits.amount > 0 else []),
         some(lost.runs, "recorded run") + f" and {some(lost.calls, 'model call')}",
     )
     split = [row.partition(" ") for row in rows]
@@ -49,9 +50,9 @@ class DangerDialog(TypedDialog):
 
     DESTRUCTIVE = True
 
-    def __init__(self, name: str, losses: Losses, plan: str, delete: Callable[[str], Awaitable[Any]]) -> None:
+    def __init__(self, name: str, losses: Losses, delete: Callable[[str], Awaitable[Any]]) -> None:
         super().__init__(name, delete, button="Delete organization", undone="Nothing was deleted.")
-        self._organization, self._losses, self._plan = name, losses, plan
+        self._organization, self._losses = name, losses
 
     def heading(self) -> str:
         """Names what goes."""
@@ -61,8 +62,6 @@ class DangerDialog(TypedDialog):
         """What is lost."""
         yield Static("This cannot be taken back. It deletes at once:", markup=False, classes="line")
         yield _Losses(losses_in_words(self._losses))
-        plan = BY_KEY.get(self._plan)
-        if plan and plan.cents:
-            yield Static(
-                f"The {plan.name} subscription ends today; no further charge.", markup=False, classes="aside", id="ends"
-            )
+        if self._losses.plan is not None:
+            ends = f"The {BY_KEY[self._losses.plan].name} subscription ends today; no further charge."
+            yield Static(ends, markup=False, classes="aside", id="ends")

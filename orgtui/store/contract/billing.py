@@ -200,6 +200,7 @@ class PlanAction(StrEnum):
     KEEP = "keep"
     CANCEL = "cancel"
     RESUME = "resume"
+    END = "end"
     MANAGE = "manage"
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import ClassVar, Protocol
 
 from orgtui.domain.attention import Attention
-from orgtui.domain.errors import Forbidden, Invalid, NotFound, Stale
+from orgtui.domain.errors import Conflict, Forbidden, Invalid, NotFound, Stale
+from orgtui.domain.money import Cost
 from orgtui.domain.roles import Permission, Role
 from orgtui.store.contract.operation import operation
 
@@ -32,7 +33,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What deleting the organization would take away."""
+    """What deleting the organization would take away; `plan` is that of a subscription which must be ended first."""
 
     workspaces: int
     workflows: int
@@ -42,6 +43,8 @@ class Losses:
     api_keys: int
     runs: int
     calls: int
+    credits: Cost
+    plan: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,11 @@ class General(Protocol):
     async def set_logo(self, image: bytes | None) -> GeneralPage:
         """Keep the image (square PNG, JPEG or GIF, max 2 MB, re-encoded), or none: the avatar shows again."""
 
-    @operation("DELETE", "/general", needs=Permission.DELETE_ORGANIZATION, raises=(Forbidden, Invalid, NotFound))
+    @operation(
+        "DELETE", "/general", needs=Permission.DELETE_ORGANIZATION, raises=(Conflict, Forbidden, Invalid, NotFound)
+    )
     async def delete(self, confirm: str) -> Losses:
-        """Delete the organization and everything in it, when `confirm` is its exact name. Answers what was lost."""
+        """Delete the organization and everything in it, when `confirm` is its exact name. Answers what was lost.
+
+        Raises Conflict while a subscription runs, which would go on to be charged.
+        """

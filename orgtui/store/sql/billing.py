@@ -400,7 +400,7 @@ def consume(tx: Write, calls: int, spent: Decimal, ref: str) -> None:
 def _payment(tx: Write, id: str) -> PaymentRow:
     row = tx.session.get(PaymentRow, (tx.organization, id))
     if row is None:
-        raise NotFound(f"There is no payment {clean(id)}.")
+        raise NotFound("There is no such payment.")
     return row
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from orgtui.domain.errors import Invalid, Stale
+from orgtui.domain.errors import Conflict, Invalid, Stale
+from orgtui.domain.plans import BY_KEY
 from orgtui.domain.text import block, name
 from orgtui.store.contract.general import DESCRIPTION_LIMIT, GeneralChanges, GeneralPage, Losses
 from orgtui.store.sql.queries import general as queries
@@ -69,6 +70,8 @@ def delete(tx: Write, confirm: str) -> Losses:
     if confirm != organization.name:
         raise Invalid(f"Type the exact name, {organization.name}, to delete the organization.", field="confirm")
     lost = queries.losses(tx.read())
+    if lost.plan is not None:
+        raise Conflict(f"The {BY_KEY[lost.plan].name} subscription would go on to be charged; end it first.")
     tx.audit(tx.organization, before={"name": organization.name})
     # The rows below go by ON DELETE CASCADE, the audit with them.
     tx.rows.run("DELETE FROM organizations WHERE id = :org", org=tx.organization)

@@ -85,7 +85,7 @@ def payments(tx: Read, before: str | None = None, limit: int = PAGE) -> Payments
     if before is None:
         found = _payments(tx, _NEWEST, limit=limit + 1)
     else:
-        _one(tx, before, Invalid(f"There is no payment {before} to go on from.", field="before"))
+        _one(tx, before, Invalid("There is no such payment to go on from.", field="before"))
         found = _payments(tx, _BEFORE, limit=limit + 1, before=before)
     more = found[limit - 1].id if len(found) > limit else None
     return PaymentsPage(found[:limit], _purchases(tx), more, _organization(tx)[1])
@@ -93,7 +93,7 @@ def payments(tx: Read, before: str | None = None, limit: int = PAGE) -> Payments
 
 def payment(tx: Read, id: str) -> Payment:
     """One of them."""
-    return _one(tx, id, NotFound(f"There is no payment {id}."))
+    return _one(tx, id, NotFound("There is no such payment."))
 
 
 def ledger(tx: Read, before: int | None = None, limit: int = PAGE) -> LedgerPage:

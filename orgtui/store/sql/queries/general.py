@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from orgtui.domain.money import ZERO, Cost
 from orgtui.domain.months import instant
 from orgtui.domain.roles import Role
 from orgtui.store.contract.general import GeneralPage, Losses, Overview
+from orgtui.store.sql import ledger
 from orgtui.store.sql.queries.standing import wanted
 from orgtui.store.sql.unit_of_work import Read
 
@@ -20,6 +22,12 @@ SELECT (SELECT count(*) FROM members WHERE org_id = :org),
 
 # A key that its provider refuses, or that is not to be used, connects nothing.
 CONNECTED = "SELECT count(*) FROM provider_keys WHERE org_id = :org AND enabled AND verdict <> 'invalid'"
+
+_MONEY = """
+SELECT currency, (SELECT organizations.plan FROM subscriptions WHERE subscriptions.org_id = organizations.id
+                  AND status NOT IN ('canceled', 'incomplete_expired'))
+FROM organizations WHERE id = :org
+"""
 
 
 class _Counts(NamedTuple):
@@ -88,6 +96,7 @@ def losses(tx: Read) -> Losses:
     inventory = dict(
         tx.rows.all("SELECT kind, count(*) FROM inventory WHERE org_id = :org GROUP BY kind", org=tx.organization)
     )
+    row = tx.rows.one(_MONEY, org=tx.organization) or ("", None)
     runs = tx.rows.value("SELECT sum(runs) FROM run_days WHERE org_id = :org", org=tx.organization)
     calls = tx.rows.value("SELECT sum(calls) FROM call_days WHERE org_id = :org", org=tx.organization)
     return Losses(
@@ -99,6 +108,8 @@ def losses(tx: Read) -> Losses:
         api_keys=counts.keys,
         runs=int(runs or 0),
         calls=int(calls or 0),
+        credits=Cost(ledger.balance(tx.rows, tx.organization) or ZERO, row[0]),
+        plan=row[1],
     )
 
 
