@@ -231,7 +231,7 @@ def _standing(running: Subscription, zone: ZoneInfo) -> Iterator[Banner]:
         words = f"The trial of {name} ended without a card, so the limits of Free count until there is one."
         yield Banner("warn", "Paused", words, *_MANAGE)
     elif running.status is SubscriptionStatus.CANCELED:
-        yield Banner("dim", f"{name} has ended", f"It ended on {at}. Choose a plan to begin again.")
+        yield Banner("dim", f"{name} has ended", "Choose a plan to begin again.")
     if running.status.ended:
         return
     if running.cancel_at_period_end:
@@ -256,7 +256,7 @@ def _owing(running: Subscription, zone: ZoneInfo) -> str:
 
 
 def _runs_banner(attention: Attention, page: BillingPage, zone: ZoneInfo) -> Banner:
-    resets = f"They reset {day(page.runs.end, zone)}; a larger plan has more."
+    resets = f"They reset on {day(page.runs.end, zone)}."
     if attention is Attention.RUNS_USED_UP:
         return Banner("err", "All runs of this cycle are used", resets)
     return Banner("warn", "Four fifths of the runs are used", resets)

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widgets import Button
@@ -200,24 +201,29 @@ class PayScreen(SectionScreen["Paying"]):
             self._arrange()
 
     def _arrange(self) -> None:
-        url = self.page.url
-        head, link, code = self.query_one(_Head), self.query_one(Link), self.query_one(QrCode)
-        link.display = head.display = url is not None
-        width = self.size.width - (25 + 4 if self.has_class("-wide") else 4 + (4 if self.has_class("-medium") else 2))
-        above = 1 + (-(-len(url) // max(width, 1)) if url else 0)
-        fits = False
-        if url:
-            link.address = url
-            need = cells(url)
-            # The frame has four rows, and a blank stands before the code.
-            fits = need.width + _WORDS <= width and need.height + above <= self.size.height - 4
-            head.words = "Scan the code with your phone, or open this address on any computer:"
-            if not fits:
-                head.words = "Open this address on any computer or phone:"
-        code.display = fits
-        code.address = url if url and fits else ""
-        self.query_one(PaySheet).tight = above + 18 > self.size.height - 4
-        self.set_class(self.size.height - 4 > above + 18, "-airy")
+        """The address whole, the code whole or not at all, and blanks where there is room for them."""
+        url, code, sheet = self.page.url or "", self.query_one(QrCode), self.query_one(PaySheet)
+        # The frame takes the rest.
+        width = self.size.width - (29 if self.has_class("-wide") else 8 if self.has_class("-medium") else 6)
+        height = self.size.height - 4
+        # The words above it, the address, a blank.
+        above = 2 + -(-len(url) // max(width, 1)) if url else 1
+        need = cells(url) if url else Size(0, 0)
+        # What stands above may touch the frame, but not the code.
+        fits = bool(url) and need.width + _WORDS <= width and need.height + above <= height
+        self._show_link(url, fits=fits)
+        code.display, code.address = fits, url if fits else ""
+        sheet.tight = False
+        lines = sheet.get_content_height(None, None, width - need.width - 2 if fits else width)
+        sheet.tight = above + lines + 2 > height
+        self.set_class(above + max(need.height if fits else 0, lines + 2) + 2 < height, "-airy")
+
+    def _show_link(self, url: str, *, fits: bool) -> None:
+        head, link = self.query_one(_Head), self.query_one(Link)
+        link.display = head.display = bool(url)
+        link.address = url
+        how = "Scan the code with your phone, or open this address on any computer:"
+        head.words = how if fits else "Open this address on any computer or phone:"
 
     def _tell(self) -> None:
         self.query_one(PaySheet).sheet = sheet_of(
@@ -403,6 +409,8 @@ def _words(paying: Paying, until: str, *, long: bool) -> str:
         return "Give the receipt to who runs this installation: they can put it right."
     if not payment.status.waits:
         return "Go back to begin anew."
+    if paying.url is None:
+        return "You may leave: what is paid is picked up later."
     again = "Another card may work. " if payment.trouble else ""
     monthly = "Charged once by Stripe" if payment.kind == "credits" else "Charged every month by Stripe"
     file = " Its code is too large for a terminal: w writes it to a file." if long else ""

@@ -52,13 +52,13 @@ class Banners(Canvas):
 def _told(banner: Banner, width: int, ink: Ink) -> list[Content]:
     tone = getattr(ink, banner.tone)
     title = {"err": ink.danger, "dim": ink.dim}.get(banner.tone, ink.strong)
-    key = (("  ", ink.dim), (banner.key, ink.key), (f" {banner.does}", ink.text)) if banner.key else ()
     gap = "  " if banner.title and banner.words else ""
-    line = Content.assemble(
-        (banner.title, title), gap, (banner.words, ink.dim if banner.tone == "dim" else ink.text), *key
-    )
+    line = Content.assemble((banner.title, title), gap, (banner.words, ink.dim if banner.tone == "dim" else ink.text))
     mark = Content.assemble((_MARKS[banner.tone], tone), " ")
-    return [
-        Content.assemble(mark if number == 0 else "  ", part)
-        for number, part in enumerate(line.wrap(max(width - 2, 18)))
-    ]
+    lines = list(line.wrap(max(width - 2, 18)))
+    if banner.key:
+        # Never broken: what the key does stands beside it.
+        key = Content.assemble((banner.key, ink.key), (f" {banner.does}", ink.text))
+        fits = lines[-1].cell_length + 2 + key.cell_length <= width - 2
+        lines = [*lines[:-1], Content.assemble(lines[-1], "  ", key)] if fits else [*lines, key]
+    return [Content.assemble("  " if number else mark, part) for number, part in enumerate(lines)]

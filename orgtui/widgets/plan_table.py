@@ -88,7 +88,8 @@ class PlanTable(Canvas, can_focus=True):
         for scroll in self.ancestors:
             if isinstance(scroll, VerticalScroll):
                 top = self._head + self.selected * self._pitch
-                region = Region(0, top, 1, 2).translate(self.virtual_region.offset)
+                place = self.region.offset - scroll.content_region.offset + scroll.scroll_offset
+                region = Region(0, top, 1, 2).translate(place)
                 scroll.scroll_to_region(region, animate=False)
 
     def watch_has_focus(self, _focused: bool) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from textual.pilot import Pilot
 
 from orgtui.app import OrgTui
 from orgtui.billing.demo import DemoBilling
+from orgtui.billing.provider import BillingNotReady
+from orgtui.billing.service import BillingService
+from orgtui.domain.ambient import Ambient
 from orgtui.domain.money import Money
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.subscriptions import Owing, Scheduled, Subscription, SubscriptionStatus
-from orgtui.store.contract.billing import BillingPage, Payment
+from orgtui.store import demo
+from orgtui.store.contract.billing import BillingPage, Payment, PaymentStatus
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore
+from tests.conftest import TODAY
 from tests.screens.harness import elsewhere, press, sees, until
 
 
@@ -99,3 +105,34 @@ def rewrite(database: SqliteDatabase, statement: str, *rows: tuple[Any, ...]) ->
     """Change the file itself: for states that take the provider months."""
     with closing(sqlite3.connect(database.path)) as connection, connection:
         connection.executemany(statement, rows)
+
+
+async def midway(database: SqliteDatabase, plan: str) -> Subscription:
+    """In the middle of a period, so that a change costs something."""
+    now = demo.seeded_ambient(TODAY, 1).now().replace(microsecond=0)
+    return await stands(database, plan=plan, start=now - timedelta(days=12), end=now + timedelta(days=18))
+
+
+def plan_midway(database: SqliteDatabase, plan: str) -> None:
+    """The same before anything runs."""
+    asyncio.run(midway(database, plan))
+
+
+def everything(database: SqliteDatabase) -> None:
+    """Give the newest purchases one status each."""
+    newest = "(SELECT id FROM payments WHERE kind = 'credits' ORDER BY created_at DESC LIMIT 1 OFFSET ?)"
+    rewrite(
+        database,
+        f"UPDATE payments SET status = ?, slot = id WHERE id = {newest}",
+        *((status.value, at) for at, status in enumerate(PaymentStatus)),
+    )
+
+
+def overdrawn(database: SqliteDatabase) -> None:
+    """Let the last movement have left the balance below zero."""
+    rewrite(database, "UPDATE ledger SET balance = ? WHERE seq = (SELECT max(seq) FROM ledger)", ("-12.5",))
+
+
+def not_ready(_opened: SqlStore, _ambient: Ambient) -> BillingService:
+    """Where nobody set up a payment provider."""
+    raise BillingNotReady("No payment provider is set up here: set ORGTUI_STRIPE_SECRET_KEY.")

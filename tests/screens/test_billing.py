@@ -15,7 +15,7 @@ from rich.color import Color as RichColor
 from textual.widgets import Button, Input
 
 from orgtui.billing.demo import DemoBilling
-from orgtui.billing.provider import BillingNotReady, Payer
+from orgtui.billing.provider import Payer
 from orgtui.billing.service import BillingService, Paying
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.credits import PACKAGES
@@ -24,16 +24,19 @@ from orgtui.domain.figures import percent
 from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS, SALES
 from orgtui.domain.proration import Period, change
-from orgtui.domain.subscriptions import Subscription, SubscriptionStatus
+from orgtui.domain.subscriptions import SubscriptionStatus
 from orgtui.screens.billing_words import STATUSES
 from orgtui.screens.pay import PayScreen
 from orgtui.store import demo
-from orgtui.store.contract.billing import PaymentStatus
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore
 from tests.conftest import TODAY, Clock
 from tests.screens.billing_help import (
     compared,
+    everything,
+    midway,
+    not_ready,
+    overdrawn,
     page_of,
     provider_of,
     rewrite,
@@ -155,12 +158,6 @@ async def test_enterprise_is_written_to_and_nothing_is_sent(demo_database: Sqlit
 
 
 # Changing plans.
-
-
-async def midway(database: SqliteDatabase, plan: str) -> Subscription:
-    """In the middle of a period, so that a change costs something."""
-    now = demo.seeded_ambient(TODAY, 1).now().replace(microsecond=0)
-    return await stands(database, plan=plan, start=now - timedelta(days=12), end=now + timedelta(days=18))
 
 
 @awaited
@@ -527,10 +524,6 @@ async def test_an_admin_sees_everything_and_changes_nothing(demo_database: Sqlit
     assert (await page_of(demo_database)).purchases == before.purchases
 
 
-def not_ready(_opened: SqlStore, _ambient: Ambient) -> BillingService:
-    raise BillingNotReady("No payment provider is set up here: set ORGTUI_STRIPE_SECRET_KEY.")
-
-
 class Silent(DemoBilling):
     """A provider that cannot be reached."""
 
@@ -619,16 +612,6 @@ async def test_every_status_has_its_word(demo_database: SqliteDatabase) -> None:
             assert f"{told.glyph} {told.word}" in shown(pilot, "#history")
 
 
-def everything(database: SqliteDatabase) -> None:
-    """Give the newest purchases one status each."""
-    newest = "(SELECT id FROM payments WHERE kind = 'credits' ORDER BY created_at DESC LIMIT 1 OFFSET ?)"
-    rewrite(
-        database,
-        f"UPDATE payments SET status = ?, slot = id WHERE id = {newest}",
-        *((status.value, at) for at, status in enumerate(PaymentStatus)),
-    )
-
-
 @awaited
 async def test_thousands_of_purchases_stay_quick_and_are_all_found(demo_database: SqliteDatabase) -> None:
     columns = "org_id, kind, package, slot, minor, currency, short, status, mode, created_by, expires_at"
@@ -684,11 +667,6 @@ async def test_a_balance_below_zero_is_said_plainly(demo_database: SqliteDatabas
         await sees(pilot, "−€12.50  below zero", "the next purchase pays that first.")
         await press(pilot, "enter")
         await sees(pilot, "The balance is then €12.50.")
-
-
-def overdrawn(database: SqliteDatabase) -> None:
-    """Let the last movement have left the balance below zero."""
-    rewrite(database, "UPDATE ledger SET balance = ? WHERE seq = (SELECT max(seq) FROM ledger)", ("-12.5",))
 
 
 @awaited
