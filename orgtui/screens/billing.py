@@ -52,10 +52,11 @@ class BillingScreen(SectionScreen["BillingPage"]):
 
     SECTION = "billing"
     NEEDS_ANSWER = frozenset(
-        {"turn_tab", "manage", "undo", "cancel", "waiting", "new", "purchase", "ledger", "filter", "export"}
+        {"turn_tab", "manage", "resume", "keep", "cancel", "waiting", "new", "purchase", "ledger", "filter", "export"}
     )
     BINDINGS = [
-        Binding("u", "undo", "Resume or keep the plan", id="billing.undo", show=False),
+        Binding("u", "resume", "Resume", id="billing.resume", show=False),
+        Binding("u", "keep", "Keep the plan", id="billing.keep", show=False),
         Binding("o", "waiting", "To the payment that waits", id="billing.waiting", show=False),
         Binding("tab", "turn_tab", "Next tab", id="billing.tab"),
         Binding("slash", "filter", "Filter", id="table.filter", key_display="/"),
@@ -221,7 +222,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
         """What the footer calls an action now; naming one shows it there."""
         if action == "turn_tab":
             return self.query_one(TabBar).following
-        if self.page is not None and action == "undo":
+        if self.page is not None and action in ("resume", "keep"):
             return undo_words(self.page.subscription) or None
         if self.page is not None and action == "waiting" and self._waiting:
             return "Pay what waits"
@@ -233,8 +234,8 @@ class BillingScreen(SectionScreen["BillingPage"]):
             return False
         if action in _OF_CREDITS and self._seen != "ai-credits":
             return False
-        if action == "undo":
-            return bool(undo_words(self.page.subscription))
+        if action in ("resume", "keep"):
+            return undo_words(self.page.subscription).lower().startswith(action)
         return bool(self._waiting) if action == "waiting" else True
 
     def action_turn_tab(self) -> None:
@@ -435,16 +436,16 @@ class BillingScreen(SectionScreen["BillingPage"]):
 
         self.app.push_screen(ConfirmDialog(heading, lines, button, danger=danger, stay=stay), answered)
 
-    def action_undo(self) -> None:
-        """Resume what was cancelled, or keep the plan that was to change."""
-        running = self.page.subscription
-        if self._told_why_not() or running is None:
-            return
-        name = plan_name(running.plan)
-        if running.cancel_at_period_end:
-            self._do(lambda service: service.resume(), f"{name} goes on, and renews on {self._period_end}.")
-        else:
-            self._do(lambda service: service.keep(), f"{name} is kept.")
+    def action_resume(self) -> None:
+        """Take back that it was cancelled."""
+        if not self._told_why_not():
+            said = f"{plan_name(self.page.subscription.plan)} goes on, and renews on {self._period_end}."
+            self._do(lambda service: service.resume(), said)
+
+    def action_keep(self) -> None:
+        """Forget the change that was to come."""
+        if not self._told_why_not():
+            self._do(lambda service: service.keep(), f"{plan_name(self.page.subscription.plan)} is kept.")
 
     def action_manage(self) -> None:
         """The provider's own pages."""
