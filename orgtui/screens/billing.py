@@ -224,7 +224,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
             return self.query_one(TabBar).following
         if self.page is not None and action in ("resume", "keep"):
             return undo_words(self.page.subscription) or None
-        if self.page is not None and action == "waiting" and self._waiting:
+        if self.page is not None and action == "waiting" and (self._waiting or self._owes):
             return "Pay what waits"
         return super().hint(action)
 
@@ -236,7 +236,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
             return False
         if action in ("resume", "keep"):
             return undo_words(self.page.subscription).lower().startswith(action)
-        return bool(self._waiting) if action == "waiting" else True
+        return bool(self._waiting or self._owes) if action == "waiting" else True
 
     def action_turn_tab(self) -> None:
         """The other tab."""
@@ -528,10 +528,34 @@ class BillingScreen(SectionScreen["BillingPage"]):
         """The pay screen of a payment that was ordered before."""
         await self._see(payment, None)
 
+    @property
+    def _owes(self) -> bool:
+        """Whether an invoice of the plan was not paid."""
+        running = self.page.subscription
+        return self._seen == "subscription" and running is not None and running.owing is not None
+
     def action_waiting(self) -> None:
-        """The newest that waits."""
-        if self._waiting and not self._told_why_not():
+        """The newest payment that waits, or the invoice that was not paid."""
+        if self._told_why_not():
+            return
+        if self._waiting:
             self.see_payment(max(self._waiting, key=lambda payment: payment.created).id)
+        else:
+            self._pay_invoice()
+
+    @work(exclusive=True, group="manage")
+    async def _pay_invoice(self) -> None:
+        """Its own page, which is asked for now and kept nowhere; the provider's pages where there is none."""
+        from orgtui.screens.dialogs.address import AddressDialog
+
+        found = await self._served(lambda service: service.refresh())
+        owing = found[0].owing if found and found[0] else None
+        if owing is not None and owing.url:
+            lines = [f"The invoice of {owing.amount}, in {owing.amount.currency}. Pay it there, on any computer:"]
+            await self.app.push_screen_wait(AddressDialog(f"Pay {owing.amount}", lines, owing.url))
+            self.compare()
+        elif found:
+            self._manage()
 
     def action_new(self) -> None:
         """To the packages, wherever one is."""

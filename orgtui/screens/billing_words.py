@@ -19,11 +19,11 @@ from orgtui.domain.subscriptions import Card, Subscription, SubscriptionStatus
 from orgtui.domain.text import clean
 from orgtui.store.contract.billing import BillingPage, CreditBalance, Payment, PaymentStatus, RunsUsed
 from orgtui.widgets.banners import Banner
-from orgtui.widgets.billing_panels import Gauge, PlanFacts
+from orgtui.widgets.billing_panels import CURRENT, Gauge, PlanFacts
 from orgtui.widgets.plan_table import PlanRow
 
 _NEARLY = Decimal("0.8")
-_MANAGE = ("m", "Manage Subscription")
+_MANAGE, _PAY = ("m", "Manage Subscription"), ("o", "Pay it")
 SECURELY = "Payments are processed securely through Stripe"
 CARDS = "(Visa, Mastercard, American Express)"
 NEVER_EXPIRE = "Credits never expire and work across all AI providers."
@@ -103,7 +103,7 @@ def plan_facts(page: BillingPage, now: datetime) -> PlanFacts:
 
 def _about(page: BillingPage, zone: ZoneInfo) -> str:
     running = page.subscription
-    told = ["Your current plan"]
+    told = [CURRENT]
     if running is None or running.status.ended:
         told.append("paid plans have more runs and need a card" if page.plan == "free" else "no subscription")
     elif running.status is SubscriptionStatus.PAST_DUE:
@@ -217,10 +217,10 @@ def _waits_for_plan(payment: Payment) -> Banner:
 def _standing(running: Subscription, zone: ZoneInfo) -> Iterator[Banner]:
     name, at = plan_name(running.plan), day(running.end, zone)
     if running.status is SubscriptionStatus.PAST_DUE:
-        yield Banner("err", "Payment past due", f"{_owing(running, zone)} {name} stays meanwhile.", *_MANAGE)
+        yield Banner("err", "Payment past due", f"{_owing(running, zone)} {name} stays meanwhile.", *_PAY)
     elif running.status is SubscriptionStatus.UNPAID:
         words = f"{_owing(running, zone)} {name} rests and the limits of Free count until it is paid."
-        yield Banner("err", "Unpaid", words, *_MANAGE)
+        yield Banner("err", "Unpaid", words, *_PAY)
     elif running.status is SubscriptionStatus.INCOMPLETE:
         words = f"{name} begins when its first payment is confirmed; the bank may want your consent. Free until then."
         yield Banner("warn", "First payment incomplete", words, *_MANAGE)
@@ -235,7 +235,7 @@ def _standing(running: Subscription, zone: ZoneInfo) -> Iterator[Banner]:
     if running.status.ended:
         return
     if running.cancel_at_period_end:
-        yield Banner("warn", f"Ends {at}", f"{name} stays until then, and Free follows.", "u", "Resume")
+        yield Banner("warn", f"Ends {at}", f"{name} stays until then; Free follows.", "u", "Resume")
     elif (change := running.scheduled) is not None:
         words = f"{change.price} a month from then on; {name} stays until then."
         yield Banner(
@@ -252,7 +252,7 @@ def _owing(running: Subscription, zone: ZoneInfo) -> str:
     tried = f"{owing.amount} could not be charged at attempt {owing.attempts}"
     if owing.next_attempt is None:
         return f"{tried}, and is not tried again by itself."
-    return f"{tried}; next try {day(owing.next_attempt, zone)}. Pay it, or change the card, before that."
+    return f"{tried}; next try {day(owing.next_attempt, zone)}. Pay it now, or change the card with m."
 
 
 def _runs_banner(attention: Attention, page: BillingPage, zone: ZoneInfo) -> Banner:

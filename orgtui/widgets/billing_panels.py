@@ -11,6 +11,8 @@ from orgtui.themes import Ink
 from orgtui.widgets.canvas import Canvas, fitted, spread
 from orgtui.widgets.meter import meter
 
+CURRENT = "Your current plan"
+
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
@@ -72,7 +74,11 @@ class RunsMeter(Canvas):
         words = Content.assemble(" " * label.cell_length, (runs.words, ink.dim))
         if words.cell_length > width:
             words = Content.assemble((runs.words, ink.dim))
-        rows = [Content.assemble((self.facts.about, ink.dim)), Content.assemble(label, bar, right), words]
+        about = self.facts.about
+        if len(about) > width:
+            # The table says so too.
+            about = about.removeprefix(f"{CURRENT} · ")
+        rows = [Content.assemble((about, ink.dim)), Content.assemble(label, bar, right), words]
         if height > len(rows):
             rows.insert(1, Content(""))
         return [fitted(row, width) for row in rows[:height]]

@@ -17,6 +17,7 @@ from textual.widgets import Button, Input
 from orgtui.billing.demo import DemoBilling
 from orgtui.billing.provider import Payer
 from orgtui.billing.service import BillingService, Paying
+from orgtui.composition import demo_billing_service
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.credits import PACKAGES
 from orgtui.domain.errors import Unreachable
@@ -113,10 +114,10 @@ async def test_each_state_says_what_it_means_and_what_helps(demo_database: Sqlit
     told = {
         "active": ("renews 1 Dec 2026", "Visa ending 4242"),
         "trialing": ("trial until 1 Dec 2026, then €670.00 a month",),
-        "past_due": ("Payment past due", "€670.00", "attempt 2", "next try 1 Dec 2026", "m Manage Subscription"),
+        "past_due": ("Payment past due", "€670.00", "attempt 2", "next try 1 Dec 2026", "o Pay it"),
         "incomplete": ("First payment incomplete", "your consent", "Free", "m Manage Subscription"),
         "incomplete_expired": ("Business did not begin", "Choose a plan"),
-        "unpaid": ("Unpaid", "attempt 4", "not tried again", "m Manage Subscription"),
+        "unpaid": ("Unpaid", "attempt 4", "not tried again", "o Pay it"),
         "paused": ("Paused", "without a card", "m Manage Subscription"),
         "canceled": ("Business has ended", "Choose a plan"),
         "ends": ("Ends 1 Dec 2026", "Free follows", "u Resume"),
@@ -132,6 +133,26 @@ async def test_each_state_says_what_it_means_and_what_helps(demo_database: Sqlit
                 assert words in " ".join(shown(pilot, "#body").split()), (name, words)
             plan = "Business" if name in ("active", "trialing", "past_due", "ends", "changes") else "Free"
             assert "✓ Current plan" in row(pilot, f"{plan}  ", "#plans")
+
+
+@awaited
+async def test_what_is_owed_is_paid_on_its_own_page(demo_database: SqliteDatabase) -> None:
+    running, known = await stands(demo_database), demo.seeded_ambient(TODAY, 1)
+    clock = Clock(known.now())
+    ambient = replace(known, now=lambda: clock.now)
+    async with opened(make_app(demo_database, "billing", ambient=ambient), USUAL) as pilot:
+        await compared(pilot)
+        (await provider_of(pilot)).use_card(running.customer, good=False)
+        clock.now = running.end + timedelta(hours=1)
+        await press(pilot, "B")
+        await reads(pilot, "#banners", "Payment past due €670.00 could not be charged at attempt 1")
+        await press(pilot, "o")
+        await sees(pilot, "Pay €670.00", "https://demo.invalid/invoice/")
+        await press(pilot, "y")
+        assert pilot.app.clipboard.startswith("https://demo.invalid/invoice/")
+        (await provider_of(pilot)).use_card(running.customer, good=True)
+        await press(pilot, "escape")
+        await sees(pilot, "Business   €670/mo")
 
 
 @awaited
@@ -417,6 +438,23 @@ async def test_what_is_paid_while_nobody_looks_is_picked_up(demo_database: Sqlit
         await press(pilot, "B")
         await until(pilot, lambda: "The books agree with the provider." in toasts(pilot))
     assert (await page_of(demo_database)).credits.balance.amount == before.credits.balance.amount + 25
+
+
+@awaited
+async def test_what_was_paid_while_orgtui_was_closed_is_told_at_the_next_start(demo_database: SqliteDatabase) -> None:
+    async with opened(make_app(demo_database, "billing"), USUAL) as pilot:
+        payment = await to_pay_screen(pilot)
+
+    def paid_meanwhile(opened_store: SqlStore, ambient: Ambient) -> BillingService:
+        service = demo_billing_service(opened_store, ambient)
+        assert isinstance(service.provider, DemoBilling)
+        service.provider.pay(payment.page or "")
+        return service
+
+    async with opened(make_app(demo_database, "billing", billing=paid_meanwhile), USUAL) as pilot:
+        await until(pilot, lambda: toasts(pilot) == ["€25.00 was paid meanwhile."])
+        await to_credits(pilot)
+        assert "✓ Paid" in row(pilot, "30 Nov 2026", "#history")
 
 
 # The link.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import Any
 
@@ -178,5 +179,7 @@ def test_an_address_of_53_characters_fits_the_usual_terminal() -> None:
     assert tuple(cells("https://buy.stripe.com/test_" + "a" * 25)) == (33, 17)
 
 
-def test_the_code_is_made_of_what_is_imported_only_then() -> None:
-    assert "segno" not in vars(sys.modules["orgtui.widgets.qr"])
+def test_what_makes_codes_and_what_takes_payments_is_imported_only_when_it_is_needed() -> None:
+    screens = "orgtui.app, orgtui.screens.billing, orgtui.screens.pay, orgtui.screens.ledger"
+    script = f"import sys, {screens}; print({{'segno', 'stripe', 'httpx', 'sqlmodel'}} & {{*sys.modules}})"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "set()\n"
