@@ -109,6 +109,7 @@ class Terminal:
         env: Mapping[str, str | None] | None = None,
         ignore: Sequence[signal.Signals] = (),
         modern: bool = False,
+        cwd: Path = ROOT,
     ) -> None:
         self.size, self.modern = size, modern
         self.raw, self.modes = bytearray(), set[str]()
@@ -127,7 +128,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             env=_environment(env or {}),
-            cwd=ROOT,
+            cwd=cwd,
             start_new_session=True,
             preexec_fn=_take_terminal(ignore),
         )

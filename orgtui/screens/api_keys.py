@@ -184,9 +184,7 @@ class ApiKeysScreen(SectionScreen["KeysPage"]):
         except OrgtuiError as error:
             self.notify(error.message, severity="error", timeout=10)
         else:
-            self.notify(
-                f"{key.name}: {verdict.words}", severity="information" if verdict.good else "warning", timeout=10
-            )
+            self.notify(verdict.words, severity="information" if verdict.good else "warning", timeout=10)
         self.load()
 
     def do_add(self, key: ProviderKey) -> None:

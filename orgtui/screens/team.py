@@ -43,6 +43,7 @@ COLUMNS = (
     Column("", whole=True),
 )
 LEAST_ROWS = 7
+MOST_TOLD = 6
 
 
 class TeamScreen(SectionScreen["TeamPage"]):
@@ -65,7 +66,7 @@ class TeamScreen(SectionScreen["TeamPage"]):
         """Stats and the button, the list, what is told of the selected one, the roles."""
         with Horizontal(id="team-top"):
             yield StatsBar([Stat(label) for label in STATS], pitch=13, id="team-stats")
-            yield Button("Invite Member", variant="primary", id="invite-member", action="screen.invite")
+            yield Button("Invite Member", variant="primary", id="invite-member", action="screen.invite", disabled=True)
         yield Rule()
         yield Note()
         yield FilterTable(COLUMNS, noun="members", placeholder="Filter by name, email or role", id="members")
@@ -89,6 +90,7 @@ class TeamScreen(SectionScreen["TeamPage"]):
 
     def show(self, page: TeamPage) -> None:
         """Stats and rows."""
+        self.query_one("#invite-member", Button).disabled = False
         self.query_one("#team-stats", StatsBar).stats = (
             Stat("Active", f"{page.active:,}"),
             Stat("Pending", f"{page.pending:,}"),
@@ -121,10 +123,12 @@ class TeamScreen(SectionScreen["TeamPage"]):
         body = self.query_one(Body)
         room = self.size.height - 4 - self._above()
         needed = self.page.total + 4
-        told = roles.get_content_height(None, None, body.size.width - 4) + 3
-        roles.display = self.has_class("-tall") and needed + told + 3 <= room
-        detail.styles.height = 1 if self.has_class("-wide") else 2
-        taken = (told if roles.display else 0) + 3
+        told = roles.get_content_height(None, None, body.size.width - 4) + 2
+        # Two rows are enough for most, so that the list stands still under the cursor; why a mail failed takes more.
+        height = max(2, min(detail.get_content_height(None, None, detail.size.width or body.size.width - 4), MOST_TOLD))
+        detail.styles.height = height
+        roles.display = self.has_class("-tall") and needed + told + 1 + height <= room
+        taken = (told if roles.display else 0) + 1 + height
         table.styles.height = max(LEAST_ROWS, min(needed, room - taken))
 
     def _above(self) -> int:
@@ -154,16 +158,21 @@ class TeamScreen(SectionScreen["TeamPage"]):
     def _tell(self) -> None:
         member = self.selected
         if member is None:
-            self.query_one(Detail).told = ("", "")
+            self.query_one(Detail).told = ("", ())
             return
         zone = zone_or_utc(self.page.timezone)
         told = _told(member, self.orgtui.ambient.now(), zone)
         name = member.email if self.has_class("-small") or not member.name else member.name
-        self.query_one(Detail).told = (name, " · ".join(told))
+        self.query_one(Detail).told = (name, tuple(told))
+        self._arrange()
 
     def action_enter_section(self) -> None:
-        """Into the list."""
-        self.query_one(FilterTable).focus_rows()
+        """Into the list; to the button where there is none."""
+        table = self.query_one(FilterTable)
+        if table.display:
+            table.focus_rows()
+        else:
+            super().action_enter_section()
 
     def action_leave_list(self) -> None:
         """Back to the sidebar."""
@@ -268,6 +277,8 @@ class TeamScreen(SectionScreen["TeamPage"]):
         try:
             store = await app.store()
             invitation = await store.team.resend(member.id)
+            if app.outbox.mailer is not None:
+                self.notify(f"Mailing {member.email}…")
             sent = await send(
                 store, app.outbox.mailer, invitation, public_url=app.outbox.public_url, ambient=app.ambient
             )
@@ -312,20 +323,21 @@ class TeamScreen(SectionScreen["TeamPage"]):
 
     def do_remove(self, member: Member) -> None:
         """Take them out."""
-        sent = sum(other.invited_by == member.email for other in self.page.members)
-        lines = ["They lose access at once. What they made stays."]
-        if sent:
-            lines.append(f"{some(sent, 'invitation')} that they sent {'is' if sent == 1 else 'are'} cancelled.")
         self._ask(
             f"Remove {member.name}",
-            lines,
+            ["They lose access at once. What they made stays.", *self._cancelled(member, "they")],
             "Remove",
             lambda store: store.team.remove(member.id),
             f"{member.name} is no longer a member.",
             danger=True,
         )
 
-    def do_leave(self, _member: Member) -> None:
+    def _cancelled(self, member: Member, who: str) -> list[str]:
+        """What becomes of the invitations that somebody sent who goes."""
+        sent = sum(other.invited_by == member.email for other in self.page.members)
+        return [f"{some(sent, 'invitation')} that {who} sent {'is' if sent == 1 else 'are'} cancelled."] if sent else []
+
+    def do_leave(self, member: Member) -> None:
         """Go."""
         overview = self.orgtui.overview
         name = overview.name if overview else "the organization"
@@ -335,7 +347,10 @@ class TeamScreen(SectionScreen["TeamPage"]):
 
         self._ask(
             f"Leave {name}",
-            ["You lose access at once. Somebody there must invite you to come back."],
+            [
+                "You lose access at once. Somebody there must invite you to come back.",
+                *self._cancelled(member, "you"),
+            ],
             "Leave",
             lambda store: store.team.leave(),
             "",
@@ -352,7 +367,7 @@ class TeamScreen(SectionScreen["TeamPage"]):
 
         def done(transferred: bool | None) -> None:
             if transferred:
-                self.notify(f"{member.name} is the owner now; you are an admin.")
+                self.notify(f"{member.name} is an owner now; you are an admin.")
                 self.load()
 
         self.app.push_screen(TransferDialog(member, transfer), done)
@@ -379,13 +394,15 @@ class TeamScreen(SectionScreen["TeamPage"]):
 
     async def action_export(self) -> None:
         """The list as a file."""
+        from orgtui.cli.team import shown
         from orgtui.screens.dialogs.export import ExportDialog
 
         def say(said: str | None) -> None:
             if said:
                 self.notify(said)
 
-        await self.app.push_screen(ExportDialog("team-members", self.page.members), say)
+        zone = zone_or_utc(self.page.timezone)
+        await self.app.push_screen(ExportDialog("team-members", [shown(each, zone) for each in self.page.members]), say)
 
 
 def _row(member: Member, now: datetime, zone: ZoneInfo) -> Row:

@@ -9,6 +9,7 @@ from textual import events
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.strip import Strip
+from textual.style import Style
 from textual.widget import Widget
 
 from orgtui.themes import Ink
@@ -27,6 +28,15 @@ def spread(left: Content, right: Content, width: int) -> Content:
     """*left* and *right* at both ends of *width* cells; the left one gives way."""
     room = max(0, width - right.cell_length)
     return Content.assemble(fitted(left, room), right) if room else fitted(right, width)
+
+
+def beside(left: Content, words: str, tone: Style, width: int) -> list[Content]:
+    """*words* at the right of *left*, in as many rows of *width* cells as they need."""
+    indent = left.cell_length
+    wrapped = Content.assemble((words, tone)).wrap(max(10, width - indent)) if words else [Content("")]
+    return [
+        fitted(Content.assemble(" " * indent if number else left, line), width) for number, line in enumerate(wrapped)
+    ]
 
 
 def _differing(old: Strip | None, new: Strip | None, y: int, width: int) -> Region:

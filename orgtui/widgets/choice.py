@@ -1,9 +1,10 @@
-"""One of a few, each with a word of explanation: a row a choice, arrows move."""
+"""One of a few, each with a word of explanation; arrows move."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from textual import events
 from textual.binding import Binding
@@ -12,7 +13,7 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from orgtui.themes import Ink
-from orgtui.widgets.canvas import Canvas, fitted
+from orgtui.widgets.canvas import Canvas, beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Choice(Canvas, can_focus=True):
         super().__init__(id=id)
         self._options = tuple(options)
         self.set_reactive(Choice.value, self._options[0].value)
-        self.styles.height = len(self._options)
+        self.styles.height = "auto"
 
     def watch_value(self) -> None:
         """Redraw and tell."""
@@ -55,19 +56,27 @@ class Choice(Canvas, can_focus=True):
         """The bar says who has the keys."""
         self.redraw()
 
+    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
+        """A row each, more where the words do not fit into one."""
+        return sum(len(rows) for rows in self._rows(width, Ink.of(self.app)))
+
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
-        """A row each."""
+        """All of them, one below the other."""
+        return [row for rows in self._rows(width, ink) for row in rows]
+
+    def _rows(self, width: int, ink: Ink) -> list[list[Content]]:
+        """The rows of each option."""
         room = max(len(option.title) for option in self._options) + 2
-        rows = []
+        found = []
         for option in self._options:
             chosen = option.value == self.value
             mark = ("●", ink.accent) if chosen else ("○", ink.dim)
             title = ink.dim if option.refused else ink.strong if chosen else ink.text
-            words = option.refused or option.words
-            row = Content.assemble(mark, " ", (option.title.ljust(room), title), (words, ink.dim))
-            row = fitted(row, width)
-            rows.append(row.stylize_before(ink.tint) if chosen and self.has_focus and ink.colours else row)
-        return rows
+            left = Content.assemble(mark, " ", (option.title.ljust(room), title))
+            rows = beside(left, option.refused or option.words, ink.dim, width)
+            lit = chosen and self.has_focus and ink.colours
+            found.append([row.stylize_before(ink.tint) for row in rows] if lit else rows)
+        return found
 
     def action_step(self, by: int) -> None:
         """The next that can be taken."""
@@ -82,6 +91,8 @@ class Choice(Canvas, can_focus=True):
         self.value = free[(free.index(self.value) + 1) % len(free)]
 
     def on_click(self, event: events.Click) -> None:
-        """The row under the mouse."""
-        if event.y < len(self._options) and not self._options[event.y].refused:
-            self.value = self._options[event.y].value
+        """The option under the mouse."""
+        rows = self._rows(self.size.width, Ink.of(self.app))
+        hit = [option for option, own in zip(self._options, rows, strict=True) for _ in own]
+        if event.y < len(hit) and not hit[event.y].refused:
+            self.value = hit[event.y].value

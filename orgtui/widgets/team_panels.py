@@ -20,19 +20,32 @@ BADGES = {Role.OWNER: (" OWNER ", "owner"), Role.ADMIN: (" ADMIN ", "chip")}
 
 
 class Detail(Canvas):
-    """A name and what is told of it."""
+    """A name and what is told of it, each part in one piece where it fits."""
 
-    told: reactive[tuple[str, str]] = reactive(("", ""), init=False, repaint=False)
+    told: reactive[tuple[str, tuple[str, ...]]] = reactive(("", ()), init=False, repaint=False)
 
     def watch_told(self) -> None:
         """Redraw."""
         self.redraw()
 
+    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
+        """All of it."""
+        return len(self._rows(width, Ink.of(self.app)))
+
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
         """In as many lines as there are."""
-        name, words = self.told
-        line = Content.assemble((name, ink.strong), "  " if name and words else "", (words, ink.dim))
-        return [fitted(part, width) for part in line.wrap(max(width, 1))][:height]
+        return [fitted(row, width) for row in self._rows(max(width, 1), ink)[:height]]
+
+    def _rows(self, width: int, ink: Ink) -> list[Content]:
+        name, parts = self.told
+        rows = list(Content.assemble((name, ink.strong)).wrap(width))
+        for number, part in enumerate(parts):
+            longer = Content.assemble(rows[-1], (" · " if number else "  ", ink.dim), (part, ink.dim))
+            if longer.cell_length <= width:
+                rows[-1] = longer
+            else:
+                rows += Content.assemble((part, ink.dim)).wrap(width)
+        return rows
 
 
 class Roles(Canvas):

@@ -138,11 +138,21 @@ class TeamMachine(RuleBasedStateMachine):
 
     @rule(actor=ACTORS, back=ANY, name=NAMES, twice=TWICE)
     def join(self, actor: str, back: int, name: str, twice: bool) -> None:
-        actor = self.address(actor)
-        code = self.codes[-1 - back % len(self.codes)]
-        joined = self.step(
-            actor, partial(self.model.join, code, name), lambda store: store.team.join(code, name), twice
-        )
+        self.accept(actor, self.codes[-1 - back % len(self.codes)], name, twice)
+
+    @rule(back=ANY, name=NAMES, late=st.booleans())
+    def join_at_the_last_moment(self, back: int, name: str, late: bool) -> None:
+        """When the week is over, or a microsecond before."""
+        invitation = self.model.invitations.get(self.invitation_id(back))
+        if invitation and invitation.expires and invitation.expires > self.model.now:
+            self.backend.clock.now = invitation.expires - timedelta(microseconds=0 if late else 1)
+            self.model.now = self.backend.clock.now
+            code = next(code for code, id in self.model.codes.items() if id == invitation.id)
+            self.accept("nobody", code, name, False)
+
+    def accept(self, actor: str, code: str, name: str, twice: bool) -> None:
+        expected = partial(self.model.join, code, name)
+        joined = self.step(self.address(actor), expected, lambda store: store.team.join(code, name), twice)
         if joined:
             self.joined.append(joined.id)
 

@@ -55,7 +55,7 @@ def make_app(
     def connect() -> Connection:
         opened = open_sql_store(database, actor, known)
         store = opened.store if fail == () and not slow else faulty(opened.store, slow=slow, fail=faults)
-        checker = KeyChecker(addresses, seconds=2.0) if addresses else DemoChecker()
+        checker = KeyChecker(addresses, seconds=8.0) if addresses else DemoChecker()
         shown = replace(opened, store=store)
         return Connection(
             store,

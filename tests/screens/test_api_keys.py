@@ -178,6 +178,19 @@ async def test_a_key_is_nowhere_to_be_seen(demo_database: SqliteDatabase, server
 
 
 @awaited
+async def test_ctrl_c_twice_quits_from_the_dialog_too(demo_database: SqliteDatabase) -> None:
+    app = make_app(demo_database, "api_keys")
+    async with opened(app) as pilot:
+        await press(pilot, "enter", "G", "enter")
+        await typed(pilot, KEYS["grok"])
+        await press(pilot, "ctrl+a", "ctrl+c")
+        assert toasts(pilot) == ["Press ctrl+c again to quit."]
+        assert app.clipboard == ""
+        await pilot.press("ctrl+c")
+    assert app.return_code == 130
+
+
+@awaited
 async def test_verifying_asks_the_provider_and_keeps_what_it_said(
     demo_database: SqliteDatabase, servers: ProviderServers
 ) -> None:

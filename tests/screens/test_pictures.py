@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,22 @@ from orgtui.store.demo import REFUSED
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.conftest import OWNER, Clock
-from tests.screens.harness import SMALL, USUAL, WIDE, Drive, edit_name, make_app, press, sees, settled, typed
+from tests.provider_servers import KEYS, ProviderServers, provider_servers
+from tests.screens.harness import (
+    SMALL,
+    USUAL,
+    WIDE,
+    Drive,
+    edit_name,
+    make_app,
+    press,
+    sees,
+    settled,
+    shown,
+    toasts,
+    typed,
+    until,
+)
 
 Compare = Callable[..., bool]
 Before = Callable[[Drive], Awaitable[None]]
@@ -114,6 +129,55 @@ def asked(text: str) -> Before:
 )
 def test_key(snap_compare: Compare, demo_database: SqliteDatabase, before: Before, size: Any) -> None:
     assert snap_compare(make_app(demo_database, "api_keys"), terminal_size=size, run_before=before)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[ProviderServers]:
+    with provider_servers() as started:
+        yield started
+
+
+def judged(words: str) -> Before:
+    """Once the provider has answered: the dialog where it stays open, else the list and what was told."""
+
+    async def run(pilot: Drive) -> None:
+        await pasted(KEYS["grok"], "enter", "G", "enter")(pilot)
+        await press(pilot, "enter")
+        if words == "Store untested":
+            await sees(pilot, words)
+        else:
+            await until(pilot, lambda: toasts(pilot) and words in shown(pilot, "#providers"), 20)
+        await settled(pilot)
+
+    return run
+
+
+@sizes
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("valid", "added 30 Nov 2026"),
+        ("invalid", "Store untested"),
+        ("no_quota", "No quota"),
+        ("forbidden", "Not allowed"),
+        ("rate_limited", "rate-limited"),
+        ("down", "provider down"),
+        ("silent", "no network"),
+        ("html", "strange answer"),
+    ],
+    ids=["valid", "invalid", "no-quota", "not-allowed", "rate-limited", "provider-down", "no-network", "unexpected"],
+)
+def test_verdict(
+    snap_compare: Compare,
+    demo_database: SqliteDatabase,
+    servers: ProviderServers,
+    answer: str,
+    words: str,
+    size: Any,
+) -> None:
+    servers.behave("grok", answer)
+    app = make_app(demo_database, "api_keys", addresses=servers.addresses)
+    assert snap_compare(app, terminal_size=size, run_before=judged(words))
 
 
 @sizes

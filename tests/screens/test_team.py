@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from textual import events
 from textual.widgets import Button, Input, OptionList
 
 from orgtui.app import Outbox
+from orgtui.cli.output import jsonable
+from orgtui.cli.team import shown as listed
+from orgtui.domain.months import zone_or_utc
 from orgtui.domain.roles import Role
 from orgtui.mail import Mailer
 from orgtui.screens.dialogs.invite import verdicts
@@ -200,7 +204,7 @@ async def test_what_the_store_refuses_is_told(demo_database: SqliteDatabase) -> 
 async def test_ownership_is_transferred_once_the_address_is_typed(demo_database: SqliteDatabase) -> None:
     async with opened(make_app(demo_database, "team")) as pilot:
         await choose(pilot, "Jonas Weber", "Transfer ownership…")
-        await sees(pilot, "Both change at once")
+        await sees(pilot, "Both change at once", "Only an owner can give it back.")
         button = pilot.app.screen.query_one("#confirm-typed", Button)
         await typed(pilot, "jonas")
         assert button.disabled
@@ -210,13 +214,20 @@ async def test_ownership_is_transferred_once_the_address_is_typed(demo_database:
         await until(pilot, lambda: "OWNER" in row(pilot, "Jonas Weber", "#members"))
         assert "ADMIN" in row(pilot, "Ada Lovelace", "#members")
         assert "Business · admin" in lines(pilot)[0]
+        assert toasts(pilot) == ["Jonas Weber is an owner now; you are an admin."]
 
 
 @awaited
 async def test_leaving_ends_the_program(demo_database: SqliteDatabase) -> None:
+    await elsewhere(
+        demo_database,
+        lambda store: store.store.team.invite(NewInvitation(email="kim@partner.example")),
+        actor=ADMIN,
+    )
     app = make_app(demo_database, "team", actor=ADMIN)
     async with opened(app) as pilot:
         await choose(pilot, "Jonas Weber", "Leave the organization")
+        await sees(pilot, "1 invitation that you sent is cancelled.")
         await press(pilot, "tab", "enter")
         await until(pilot, lambda: not app.is_running)
     page = await elsewhere(demo_database, lambda store: store.store.team.show())
@@ -262,8 +273,6 @@ async def test_many_are_invited_at_once_and_the_rest_stays_in_the_field(demo_dat
         await press(pilot, "n")
         pasted = "kim@partner.example\nfoo@bar\nlee@partner.example\nada@acme.example\n"
         field = pilot.app.screen.query_one(Input)
-        from textual import events
-
         pilot.app.post_message(events.Paste(pasted))
         await until(pilot, lambda: "lee@partner.example" in field.value)
         await sees(pilot, "Invite 2 Members", "the part after @ needs a domain", "is a member already.")
@@ -279,17 +288,79 @@ async def test_many_are_invited_at_once_and_the_rest_stays_in_the_field(demo_dat
         await sees(pilot, "9 members")
 
 
+async def paste(pilot: Drive, *addresses: str) -> None:
+    """Open the dialog, and paste a list as it stands in a mail."""
+    await press(pilot, "n")
+    pilot.app.post_message(events.Paste("\n".join(addresses)))
+    await until(pilot, lambda: addresses[-1] in pilot.app.screen.query_one(Input).value)
+
+
+@sizes
+@awaited
+async def test_every_verdict_is_whole_and_in_reach(demo_database: SqliteDatabase, size: tuple[int, int]) -> None:
+    async with opened(make_app(demo_database, "team"), size) as pilot:
+        await paste(pilot, "foo@bar", *(f"{number}@partner.example" for number in range(30)), "ada@acme.example")
+        await sees(pilot, "30 to invite, 2 refused")
+        told = " ".join(" ".join(line.split()) for line in lines(pilot, "#verdict-list"))
+        assert "the part after @ needs a domain, as in acme.example." in told.replace("✗ foo@bar", "")
+        for _ in range(12):
+            await press(pilot, "pagedown")
+        await sees(pilot, "ada@acme.example", "is a member already.")
+        for _ in range(12):
+            await press(pilot, "pageup")
+        await sees(pilot, "Email", "foo@bar")
+
+
+@awaited
+async def test_whoever_stops_half_way_still_gets_the_code_that_was_made(demo_database: SqliteDatabase) -> None:
+    async with opened(make_app(demo_database, "team", slow=0.3)) as pilot:
+        await paste(pilot, "kim@partner.example", "lee@partner.example", "max@partner.example")
+        await sees(pilot, "Invite 3 Members")
+        await pilot.press("enter")
+        await sees(pilot, "is being invited…")
+        await pilot.press("escape")
+        await sees(pilot, "Hand over the invitation", "kim@partner.example", "orgtui_inv_")
+        assert codes(demo_database) == 3
+        await pilot.press("escape")
+        await until(pilot, lambda: "8 members" in shown(pilot))
+
+
+@awaited
+async def test_codes_of_many_are_in_sight_where_there_is_little_room(demo_database: SqliteDatabase) -> None:
+    async with opened(make_app(demo_database, "team"), SMALL) as pilot:
+        await paste(pilot, *(f"{number}@partner.example" for number in range(12)))
+        await press(pilot, "enter")
+        await sees(pilot, "Hand over 12 invitations", "orgtui join", "orgtui_inv_")
+        first = shown(pilot, "#code")
+        await press(pilot, "k")
+        await sees(pilot, "11@partner.example", "orgtui_inv_")
+        assert shown(pilot, "#code") != first
+
+
 @awaited
 async def test_an_admin_cannot_choose_owner(demo_database: SqliteDatabase) -> None:
-    async with opened(make_app(demo_database, "team", actor=ADMIN)) as pilot:
+    async with opened(make_app(demo_database, "team", actor=ADMIN), SMALL) as pilot:
         await press(pilot, "n")
-        assert "Only an owner can invite" in shown(pilot, "#role")
+        assert "Only an owner can invite an owner." in shown(pilot, "#role")
+        assert "workflows, and settings." in " ".join(shown(pilot, "#role").split())
         await typed(pilot, "kim@partner.example")
         await press(pilot, "tab", "down", "enter")
         await press(pilot, "shift+tab", "enter")
         await sees(pilot, "Hand over the invitation")
     page = await elsewhere(demo_database, lambda store: store.store.team.show())
     assert {m.email: m.role for m in page.members}["kim@partner.example"] is Role.ADMIN
+
+
+@awaited
+async def test_a_role_is_chosen_with_the_mouse(demo_database: SqliteDatabase) -> None:
+    async with opened(make_app(demo_database, "team"), SMALL) as pilot:
+        await press(pilot, "n")
+        told = lines(pilot, "#role")
+        await pilot.click("#role", offset=(4, next(y for y, line in enumerate(told) if "Owner" in line)))
+        await until(pilot, lambda: "● Owner" in shown(pilot, "#role"))
+        # The second row of an option is the option's too.
+        await pilot.click("#role", offset=(12, next(y for y, line in enumerate(told) if "settings." in line)))
+        await until(pilot, lambda: "● Admin" in shown(pilot, "#role"))
 
 
 @awaited
@@ -362,6 +433,10 @@ async def test_with_a_mail_server_invitations_are_mailed_and_a_refusal_is_seen(
         await press(pilot, "escape")
         await until(pilot, lambda: "not delivered" in row(pilot, "refused@partner.example", "#members"))
         assert "sent now" in row(pilot, "kim@partner.example", "#members")
+        await on(pilot, "refused@partner.example")
+        told = " ".join(shown(pilot, "#detail").split())
+        refusal = "refused the recipient refused@partner.example: 550 �[31mno such user here"
+        assert told.endswith(f"not delivered: The mail server 127.0.0.1:{port} {refusal}")
     page = await elsewhere(demo_database, lambda store: store.store.team.show())
     assert {m.email: m.delivery for m in page.members if m.email.endswith("@partner.example")} == {
         "kim@partner.example": Delivery.SENT,
@@ -379,6 +454,32 @@ async def test_alone_one_is_told_what_inviting_does(database: SqliteDatabase, ac
         await sees(pilot, "Invite Member", "Role")
 
 
+@sizes
+@awaited
+async def test_what_is_told_of_an_invitation_is_whole(demo_database: SqliteDatabase, size: tuple[int, int]) -> None:
+    async with opened(make_app(demo_database, "team"), size) as pilot:
+        await on(pilot, "priya.n@acme.example")
+        told = shown(pilot, "#detail")
+        for part in ("invited by ada@acme.example", "valid until 5 Dec 2026", "mailed 2 d ago"):
+            assert part in told
+
+
+@awaited
+async def test_without_an_answer_there_is_nobody_to_invite_and_no_list(demo_database: SqliteDatabase) -> None:
+    faults = {"team.show"}
+    async with opened(make_app(demo_database, "team", fail=faults)) as pilot:
+        button = pilot.app.screen.query_one("#invite-member", Button)
+        assert button.disabled
+        await press(pilot, "enter")
+        assert pilot.app.focused is not None
+        assert pilot.app.focused.region.height
+        assert "Filter" not in lines(pilot)[-1]
+        faults.clear()
+        await press(pilot, "r")
+        await sees(pilot, "7 members")
+        assert not button.disabled
+
+
 @awaited
 async def test_the_list_is_exported(demo_database: SqliteDatabase, tmp_path: Path) -> None:
     async with opened(make_app(demo_database, "team")) as pilot:
@@ -386,7 +487,14 @@ async def test_the_list_is_exported(demo_database: SqliteDatabase, tmp_path: Pat
         await typed(pilot, str(tmp_path / "team.json"))
         await press(pilot, "enter")
         await until(pilot, lambda: toasts(pilot))
-    assert len(json.loads((tmp_path / "team.json").read_text())) == 7
+        await press(pilot, "e")
+        await typed(pilot, str(tmp_path / "team.csv"))
+        await press(pilot, "enter")
+        await until(pilot, lambda: (tmp_path / "team.csv").exists() and len(toasts(pilot)) > 1)
+    page = await elsewhere(demo_database, lambda store: store.store.team.show())
+    rows = [listed(member, zone_or_utc(page.timezone)) for member in page.members]
+    assert json.loads((tmp_path / "team.json").read_text()) == jsonable(rows)
+    assert (tmp_path / "team.csv").read_text().splitlines()[0] == ",".join(rows[0])
 
 
 @awaited

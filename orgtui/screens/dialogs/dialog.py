@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -41,6 +42,13 @@ class Dialog(ModalScreen[Answer]):
     def buttons(self) -> ComposeResult:
         """Cancel, then what else can be chosen."""
         yield Button("Cancel", id="cancel", action="screen.cancel")
+
+    def action_copy_text(self) -> None:
+        """Copy what is selected; where nothing is, ctrl+c is the app's, whose bindings end at a dialog otherwise."""
+        try:
+            super().action_copy_text()
+        except SkipAction:
+            self.app.action_help_quit()
 
     def action_cancel(self) -> None:
         """Leave without an answer."""

@@ -39,6 +39,7 @@ class ExportDialog(FileDialog):
         if ending == ".json":
             json.dump(jsonable(tuple(self._rows)), text, ensure_ascii=False, indent=2)
         elif self._rows:
-            write_csv(self._rows, csv_columns(type(self._rows[0])), text)
+            first = self._rows[0]
+            write_csv(self._rows, list(first) if isinstance(first, dict) else csv_columns(type(first)), text)
         text.flush()
         text.detach()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Button, Input, OptionList, Static
@@ -17,12 +18,12 @@ from textual.widgets.option_list import Option as Item
 from orgtui.domain.addresses import checked_email, split_addresses
 from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.domain.figures import some
-from orgtui.domain.roles import ABOVE, Role, reaches
+from orgtui.domain.roles import Role, reaches
 from orgtui.domain.text import clean
 from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.store.contract.team import Delivery, Member, NewInvitation, Status
 from orgtui.themes import Ink
-from orgtui.widgets.canvas import Canvas, fitted
+from orgtui.widgets.canvas import Canvas, beside, fitted
 from orgtui.widgets.choice import Choice, Option
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ ROLES = (
     (Role.ADMIN, "Admin", "Workspaces, members, workflows, and settings."),
     (Role.OWNER, "Owner", "Full access, including billing and danger zone."),
 )
+NO_OWNER = "Only an owner can invite an owner."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Verdict:
 def verdicts(text: str, members: Iterable[Member]) -> list[Verdict]:
     """A verdict for each address of *text*, in its order; the store has the last word."""
     known = {member.email.casefold(): member.status for member in members}
-    found: list[Verdict] = []
+    found, seen = list[Verdict](), set[str]()
     for address in split_addresses(text):
         try:
             email = checked_email(address)
@@ -56,13 +58,14 @@ def verdicts(text: str, members: Iterable[Member]) -> list[Verdict]:
             found.append(Verdict(clean(address), False, _reason(error)))
             continue
         key = email.casefold()
-        if any(verdict.address.casefold() == key for verdict in found):
+        if key in seen:
             found.append(Verdict(email, False, "is here twice; once is enough."))
         elif key in known:
             invited = known[key] is Status.INVITED
             found.append(Verdict(email, False, "is invited already; resend it." if invited else "is a member already."))
         else:
             found.append(Verdict(email, True))
+        seen.add(key)
     return found
 
 
@@ -71,7 +74,7 @@ def _reason(error: Invalid) -> str:
 
 
 class Verdicts(Canvas):
-    """One line an address; the words alone where there is only one."""
+    """Each address with its mark and the words for it; the words alone where there is only one."""
 
     shown: reactive[tuple[Verdict, ...]] = reactive((), init=False, layout=True)
 
@@ -80,27 +83,38 @@ class Verdicts(Canvas):
         self.redraw()
 
     def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
-        """As many as there are."""
-        return max(1, len(self.shown))
+        """All of them: what is around scrolls."""
+        return max(1, len(self._rows(width, Ink.of(self.app))))
 
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
-        """Mark, address, why."""
+        """Mark, address, why; words that are too long go on below."""
+        return self._rows(width, ink)
+
+    def _rows(self, width: int, ink: Ink) -> list[Content]:
         if len(self.shown) == 1 and not self.shown[0].done:
             (only,) = self.shown
             why = only.words[:1].upper() + only.words[1:].rstrip(".")
-            return [] if only.good else [fitted(Content.assemble(("✗ ", ink.err), (why, ink.err)), width)]
-        room = max((len(verdict.address) for verdict in self.shown), default=0)
-        return [fitted(_line(verdict, min(room, width // 2), ink), width) for verdict in self.shown]
+            tone = ink.dim if only.good else ink.err
+            mark = ("", ink.dim) if only.good else ("✗ ", ink.err)
+            return beside(Content.assemble(mark), why, tone, width) if why else []
+        room = min(max((len(verdict.address) for verdict in self.shown), default=0), width // 2)
+        return [row for verdict in self.shown for row in _verdict_rows(verdict, room, width, ink)]
 
 
-def _line(verdict: Verdict, room: int, ink: Ink) -> Content:
+def _verdict_rows(verdict: Verdict, room: int, width: int, ink: Ink) -> list[Content]:
     mark, style = ("✓", ink.ok) if verdict.good else ("✗", ink.err)
     address = fitted(Content.assemble((verdict.address, ink.text if verdict.good else ink.strong)), room)
-    return Content.assemble((mark, style), " ", address, "  ", (verdict.words, ink.dim if verdict.good else ink.err))
+    left = Content.assemble((mark, style), " ", address, "  ")
+    return beside(left, verdict.words, ink.dim if verdict.good else ink.err, width)
 
 
 class AddressInput(Input):
     """A field that takes a pasted list: Textual's own keeps the first line of it."""
+
+    BINDINGS = [
+        Binding("pagedown", "screen.scroll(1)", "Down", id="invite.down", show=False),
+        Binding("pageup", "screen.scroll(-1)", "Up", id="invite.up", show=False),
+    ]
 
     def _on_paste(self, event: events.Paste) -> None:
         lines = [line.strip().rstrip(",;") for line in event.text.splitlines()]
@@ -118,17 +132,20 @@ class InviteDialog(Dialog[list["Sent"]]):
         super().__init__()
         self._members, self._role = members, role
         self._sent: list[Sent] = []
-        self._busy = False
+        self._busy = self._stopping = False
 
     def compose_dialog(self) -> ComposeResult:
         """Addresses, role, what happens then."""
-        yield Static("Email", markup=False, classes="caption")
+        with Horizontal(id="email-caption"):
+            yield Static("Email", markup=False, classes="caption")
+            yield Static("", markup=False, id="counts", classes="aside")
         yield AddressInput(id="addresses", placeholder="One address, or many pasted at once", select_on_focus=False)
-        yield Verdicts(id="verdicts")
+        with VerticalScroll(id="verdict-list", can_focus=False):
+            yield Verdicts(id="verdicts")
         yield Static("Role", markup=False, classes="caption")
         yield Choice(
             [
-                Option(role.value, title, words, "" if reaches(self._role, role) else ABOVE)
+                Option(role.value, title, words, "" if reaches(self._role, role) else NO_OWNER)
                 for role, title, words in ROLES
             ],
             id="role",
@@ -147,8 +164,9 @@ class InviteDialog(Dialog[list["Sent"]]):
         yield Button("Invite Member", variant="primary", id="invite", action="screen.invite", disabled=True)
 
     def on_mount(self) -> None:
-        """Into the field."""
+        """Into the field; Textual scrolls to it before all is laid out, and too far."""
         self.query_one(Input).focus()
+        self.call_after_refresh(self.query_one("#content").scroll_home, animate=False)
 
     @on(Input.Changed)
     def _judge(self) -> None:
@@ -156,17 +174,35 @@ class InviteDialog(Dialog[list["Sent"]]):
 
     def _tell(self, found: Sequence[Verdict]) -> None:
         self.query_one(Verdicts).shown = tuple(found)
-        good = sum(verdict.good and not verdict.done for verdict in found)
+        done = sum(verdict.done for verdict in found)
+        good = sum(verdict.good for verdict in found) - done
+        counts = ((done, "invited"), (good, "to invite"), (len(found) - good - done, "refused"))
+        said = ", ".join(f"{count:,} {words}" for count, words in counts if count)
+        self.query_one("#counts", Static).update(said if len(found) > 1 else "")
         button = self.query_one("#invite", Button)
         button.disabled = not good or self._busy
         button.label = "Invite Member" if good < 2 else f"Invite {some(good, 'Member')}"
         # A label that grows does not ask for room by itself.
         button.refresh(layout=True)
-        self.query_one("#cancel", Button).label = "Close" if self._sent else "Cancel"
+        self.query_one("#cancel", Button).label = "Stop" if self._busy else "Close" if self._sent else "Cancel"
+
+    def action_scroll(self, by: int) -> None:
+        """Through the verdicts, then through the rest."""
+        parts = [self.query_one("#verdict-list"), self.query_one("#content")]
+        for part in parts if by > 0 else reversed(parts):
+            if (part.scroll_offset.y < part.max_scroll_y) if by > 0 else part.scroll_offset.y:
+                part.scroll_relative(y=by * max(1, part.size.height - 1), animate=False)
+                return
 
     def action_cancel(self) -> None:
-        """Leave, with what was sent."""
-        self.dismiss(self._sent)
+        """Leave, with what was sent. While one is under way, stop after it: nobody else would learn its code."""
+        if not self._busy or self._stopping:
+            self.dismiss(self._sent)
+            return
+        self._stopping = True
+        self.query_one("#promise", Static).update(
+            "Stops after this one. Cancel again to leave at once; then resend it from the list."
+        )
 
     @on(Input.Submitted)
     def action_invite(self) -> None:
@@ -178,21 +214,25 @@ class InviteDialog(Dialog[list["Sent"]]):
     @work
     async def _invite(self, found: list[Verdict]) -> None:
         """One after the other: each is a matter of its own, and the line says how each went."""
-        self._busy = True
-        role = Role(self.query_one(Choice).value)
-        try:
-            outcomes = []
-            for number, verdict in enumerate(found):
-                outcomes.append(await self._one(verdict, role) if verdict.good else verdict)
-                self._tell(outcomes + found[number + 1 :])
-        finally:
-            self._busy = False
+        field, role = self.query_one(Input), Role(self.query_one(Choice).value)
+        # What is typed meanwhile would be lost.
+        self._busy = field.disabled = True
+        outcomes = list(found)
+        for number, verdict in enumerate(found):
+            if self._stopping:
+                break
+            if verdict.good:
+                outcomes[number] = replace(verdict, words="is being invited…")
+                self._tell(outcomes)
+                outcomes[number] = await self._one(verdict, role)
+        self._busy = field.disabled = False
         left = [verdict for verdict in outcomes if not verdict.good]
-        if not left:
+        if not left or self._stopping:
             self.dismiss(self._sent)
             return
         with self.prevent(Input.Changed):
-            self.query_one(Input).value = ", ".join(verdict.address for verdict in left)
+            field.value = ", ".join(verdict.address for verdict in left)
+        field.focus()
         self._tell(outcomes)
 
     async def _one(self, verdict: Verdict, role: Role) -> Verdict:
@@ -237,11 +277,12 @@ class HandOver(Dialog[None]):
         """Whose they are, and how each is accepted."""
         yield OptionList(*(Item(self._label(sent)) for sent in self._sent), id="sent", markup=False)
         yield Static("", id="code", classes="line")
+        yield Static("", id="why", markup=False, classes="aside line")
         yield Static("Shown this once. It works once, for 7 days.", markup=False, classes="aside")
 
     def _label(self, sent: Sent) -> Content:
         ink = Ink.of(self.app)
-        why = f"not delivered: {sent.member.delivery_note}" if sent.delivery is Delivery.FAILED else "not mailed"
+        why = "not delivered" if sent.delivery is Delivery.FAILED else "not mailed"
         return Content.assemble((sent.member.email, ink.strong), "  ", (why, ink.dim))
 
     def buttons(self) -> ComposeResult:
@@ -269,6 +310,8 @@ class HandOver(Dialog[None]):
             [Content.assemble((sent.link.reveal(), ink.strong)), Content.assemble(("or", ink.dim))] if sent.link else []
         )
         command = Content.assemble((sent.command.reveal(), ink.text if link else ink.strong))
+        self.query_one("#why", Static).update(sent.member.delivery_note)
+        self.query_one("#why").display = bool(sent.member.delivery_note)
         self.query_one("#code", Static).update(Content("\n").join([*link, command]))
 
     def action_step(self, by: int) -> None:

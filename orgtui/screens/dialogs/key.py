@@ -100,7 +100,7 @@ class KeyDialog(Dialog[str]):
             self.query_one("#unchecked").remove_class("-hidden")
         else:
             field.clear()
-            self.dismiss(f"{self._key.name}: {kept.words}")
+            self.dismiss(kept.words)
         finally:
             self._busy = False
             if self.is_attached:

@@ -38,4 +38,4 @@ class TransferDialog(TypedDialog):
             for name, badge, style, words in rows
         ]
         yield Static(Content("\n").join(lines), classes="line")
-        yield Static("Only the new owner can give it back.", markup=False, classes="line")
+        yield Static("Only an owner can give it back.", markup=False, classes="line")
