@@ -12,6 +12,8 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.keys import Keys
 
+# Screens that a section opens; the sections themselves are imported by then.
+_BEYOND_SECTIONS = ("workspace", "pay", "ledger")
 _NAMED = {key.value for key in Keys}
 
 
@@ -23,6 +25,8 @@ def unknown(keymap: Mapping[str, str]) -> Iterator[str]:
 
     for module in iter_modules(dialogs.__path__):
         import_module(f"{dialogs.__name__}.{module.name}")
+    for screen in _BEYOND_SECTIONS:
+        import_module(f"orgtui.screens.{screen}")
     known = set(_ids(DOMNode))
     for binding, keys in keymap.items():
         if binding not in known:

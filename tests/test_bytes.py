@@ -15,7 +15,7 @@ from tests.ptyharness import Terminal, colors, foreign
 SIZE = (100, 30)
 ARROW, SWITCH = 1024, 12 * 1024
 # What stands in each section once it is read.
-READ = ("Save Changes", "Ada Lovelace", "Total Runs", "later", "AES-256", "New Workspace")
+READ = ("Save Changes", "Ada Lovelace", "Total Runs", "Available Plans", "AES-256", "New Workspace")
 
 Start = Callable[..., Terminal]
 

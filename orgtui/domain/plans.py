@@ -40,6 +40,8 @@ PLANS = (
     Plan("enterprise", "Enterprise", "Custom", None, "Custom volume", "Unlimited", "Cloud + VPC + On-premise", None),
 )
 BY_KEY = {plan.key: plan for plan in PLANS}
+# Whom to write to about Enterprise.
+SALES = "sales@orgtui.example"
 
 
 def paid_plan(key: str) -> Plan:

@@ -252,21 +252,3 @@ class SectionScreen(Screen[None], Generic[Page]):
     def watch_updated(self, updated: str) -> None:
         """The foot says since when the figures stand."""
         self.query_one(Foot).updated = updated
-
-
-class ComingSection(SectionScreen[None]):
-    """A section whose work is still to come: one line that says so, and no dead buttons."""
-
-    WORDS: ClassVar[str]
-
-    def compose_section(self) -> ComposeResult:
-        """One line."""
-        from textual.widgets import Static
-
-        yield Static(self.WORDS, markup=False, classes="coming")
-
-    async def ask(self, store: Store) -> None:
-        """Nothing yet."""
-
-    def show(self, page: None) -> None:
-        """Nothing yet."""

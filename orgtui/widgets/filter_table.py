@@ -90,17 +90,25 @@ class _Rows(DataTable[Text]):
 class _Head(Canvas):
     words: reactive[tuple[str, str]] = reactive(("", ""), init=False)
 
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+
     def watch_words(self) -> None:
         self.redraw()
 
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
-        placeholder, count = self.words
-        left = Content.assemble(("/", ink.key), " ", (placeholder, ink.dim))
+        words, count = self.words
+        title = Content.assemble((self._title, ink.heading), "   ") if self._title else Content("")
+        left = Content.assemble(title, ("/", ink.key), " ", (words, ink.dim)) if words else title
         return [spread(left, Content.assemble((count, ink.dim)), width)]
 
 
 class FilterTable(Vertical):
-    """`rows` shown under `columns`; the filter looks at all cells."""
+    """`rows` shown under `columns`, at most `most` of them; the filter looks at all cells of all rows.
+
+    With a `title` the line above says that, and what is filtered by; the field alone says what can be.
+    """
 
     BINDINGS = [
         Binding("slash", "filter", "Filter", id="table.filter", key_display="/"),
@@ -143,10 +151,13 @@ class FilterTable(Vertical):
         noun: str,
         placeholder: str,
         seeks: bool = False,
+        title: str = "",
+        most: int | None = None,
         id: str | None = None,
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(id=id, classes="titled" if title else None)
         self._columns, self._noun, self._placeholder, self._seeks = tuple(columns), noun, placeholder, seeks
+        self._title, self._most = title, most
         # How many there are where the rows are not all of them.
         self.total: int | None = None
         self._there: list[int] = []
@@ -156,7 +167,7 @@ class FilterTable(Vertical):
 
     def compose(self) -> ComposeResult:
         """Head or filter field, then the table."""
-        yield _Head()
+        yield _Head(self._title)
         field = Input(placeholder=self._placeholder, classes="filter")
         field.display = False
         yield field
@@ -198,8 +209,9 @@ class FilterTable(Vertical):
         sort_by = self._sorted_by
         column = self._columns[sort_by]
         found.sort(key=lambda row: row.order[sort_by], reverse=(column.figures or column.highest_first) != self.turned)
-        self._shown = found
-        self._fill_table(found, selected)
+        # A table of many thousand rows is slow to fill; words find what is not among the first.
+        self._shown = found[: self._most]
+        self._fill_table(self._shown, selected)
         self._say(words, column)
 
     @property
@@ -213,7 +225,8 @@ class FilterTable(Vertical):
         total = len(self.rows) if self.total is None else self.total
         shown = f"{len(self._shown):,} of {total:,}" if words or len(self._shown) < total else f"{total:,}"
         order = f"by {column.title.lower()}{', turned round' if self.turned else ''}"
-        self.query_one(_Head).words = (self.needle or self._placeholder, f"{shown} {self._noun} · {order}")
+        hint = "" if self._title else self._placeholder
+        self.query_one(_Head).words = (self.needle or hint, f"{shown} {self._noun} · {order}")
 
     def _fill_table(self, found: Sequence[Row], selected: str | None) -> None:
         table, ink = self.query_one(_Rows), Ink.of(self.app)

@@ -50,6 +50,7 @@ def notices(overview: Overview | None) -> dict[str, Notice]:
         return {}
     return {
         "team": Notice("○", str(overview.pending)) if overview.pending else Notice(),
+        "billing": Notice("!") if overview.attention else Notice(),
         "api_keys": Notice(figure=f"{overview.keys_connected}/5"),
         "workspaces": Notice(figure=str(overview.workspaces)),
     }
@@ -62,6 +63,8 @@ class Masthead(Canvas):
     corner: reactive[Content | None] = reactive(None, init=False, repaint=False)
     # What of the section is open, as a workspace is.
     place: reactive[str] = reactive("", init=False, repaint=False)
+    # What of the section lies between it and the place, as a tab does.
+    way: reactive[str] = reactive("", init=False, repaint=False)
 
     def __init__(self, section: str) -> None:
         super().__init__(id="masthead")
@@ -79,11 +82,17 @@ class Masthead(Canvas):
         """Redraw."""
         self.redraw()
 
+    def watch_way(self) -> None:
+        """Redraw."""
+        self.redraw()
+
     def lines(self, width: int, height: int, ink: Ink) -> list[Content]:
         """Title and hairline."""
         wide = self.screen.has_class("-wide")
         name = clean(self.overview.name) if self.overview else ""
         section = TITLES[self._section]
+        if self.way:
+            section = f"{section} › {self.way}"
         edge = 2 if width >= 80 else 1
         corner = Content.assemble(self._corner(width, ink), " " * edge)
         spine = WIDE if wide else NARROW

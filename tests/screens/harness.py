@@ -15,6 +15,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from orgtui.app import Connection, OrgTui
+from orgtui.billing.service import BillingService
+from orgtui.composition import demo_billing_service
 from orgtui.domain.ambient import Ambient
 from orgtui.key_check import KeyChecker
 from orgtui.key_service import DemoChecker, KeyService
@@ -41,6 +43,7 @@ def make_app(
     refresh_seconds: float = 3600.0,
     ambient: Ambient | None = None,
     addresses: Mapping[str, str] | None = None,
+    billing: Callable[[SqlStore, Ambient], BillingService] | None = demo_billing_service,
 ) -> OrgTui:
     """The app over *database* with the demo's standing clock; a set given as *fail* may be changed while it runs.
 
@@ -53,7 +56,13 @@ def make_app(
         opened = open_sql_store(database, actor, known)
         store = opened.store if fail == () and not slow else faulty(opened.store, slow=slow, fail=faults)
         checker = KeyChecker(addresses, seconds=8.0) if addresses else DemoChecker()
-        return Connection(store, opened.close, keys=lambda: KeyService(opened.store, opened.platform, checker))
+        shown = replace(opened, store=store)
+        return Connection(
+            store,
+            opened.close,
+            keys=lambda: KeyService(opened.store, opened.platform, checker),
+            billing=None if billing is None else lambda: billing(shown, known),
+        )
 
     chosen = profile("no-color" if theme == "no-color" else "dark")
     settings = Settings(store=f"sqlite:///{database.path}", keys=dict(keys or {}), refresh_seconds=refresh_seconds)

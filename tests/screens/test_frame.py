@@ -62,15 +62,6 @@ async def test_the_frame_tells_what_an_admin_would_notice(demo_database: SqliteD
 
 
 @awaited
-async def test_a_section_to_come_says_so_and_has_no_dead_buttons(demo_database: SqliteDatabase) -> None:
-    async with opened(make_app(demo_database, "billing")) as pilot:
-        assert "later version" in shown(pilot)
-        assert not pilot.app.screen.query("Button:enabled").filter(".visible")
-        await press(pilot, "enter", "tab", "r")
-        assert "later version" in shown(pilot)
-
-
-@awaited
 async def test_help_lists_the_keys_of_what_has_focus(demo_database: SqliteDatabase) -> None:
     async with opened(make_app(demo_database, "usage"), (100, 60)) as pilot:
         await press(pilot, "question_mark")

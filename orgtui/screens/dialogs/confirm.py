@@ -11,12 +11,14 @@ from orgtui.screens.dialogs.dialog import Dialog
 
 
 class ConfirmDialog(Dialog[bool]):
-    """Answers True for yes. `lines` say what happens; `button` names it."""
+    """Answers True for yes. `lines` say what happens; `button` names it, `stay` what leaves everything as it is."""
 
-    def __init__(self, heading: str, lines: Sequence[str], button: str, *, danger: bool = False) -> None:
+    def __init__(
+        self, heading: str, lines: Sequence[str], button: str, *, danger: bool = False, stay: str = "Cancel"
+    ) -> None:
         self.DESTRUCTIVE = danger
         super().__init__()
-        self._heading, self._lines, self._button = heading, lines, button
+        self._heading, self._lines, self._button, self._stay = heading, lines, button, stay
 
     def heading(self) -> str:
         """The question."""
@@ -29,7 +31,7 @@ class ConfirmDialog(Dialog[bool]):
 
     def buttons(self) -> ComposeResult:
         """Cancel, or do it."""
-        yield from super().buttons()
+        yield Button(self._stay, id="cancel", action="screen.cancel")
         yield Button(self._button, variant="error" if self.DESTRUCTIVE else "primary", id="yes", action="screen.yes")
 
     def on_mount(self) -> None:
