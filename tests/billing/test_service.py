@@ -220,7 +220,7 @@ class TestWithdrawing:
         payment = till.buy().payment
         with pytest.raises(Killed):
             # After the page was read, and before it is closed.
-            till.again(provider=Knife(3).provider(till.provider)).withdraw(payment)
+            till.again(provider=Knife(2).provider(till.provider)).withdraw(payment)
         assert till.page(payment).url
         till.reconcile()
         assert (till.payment(payment).status, till.page(payment).url) == (CANCELLED, None)

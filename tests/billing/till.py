@@ -198,7 +198,10 @@ class Killed(BaseException):
 
 
 class Knife:
-    """Counts the moments before and after each step of a program, and ends it at one of them."""
+    """Counts the moments between the steps of a program, and ends it at one of them.
+
+    The last step was done, and nothing kept of what it answered.
+    """
 
     def __init__(self, at: int | None = None) -> None:
         self.at, self.passed = at, 0
@@ -212,30 +215,25 @@ class Knife:
         """*real*, each call of which is a step."""
         return _Watched(real, self._step)
 
-    def billing(self, till: Till) -> BillingService:
-        """The till's service, each step of which may be its last."""
+    def on(self, service: BillingService) -> BillingService:
+        """The same service, each step of which may be its last."""
         store, platform = (
-            SimpleNamespace(billing=_Watched(one.billing, self._write)) for one in (till.store, till.platform)
+            SimpleNamespace(billing=_Watched(one.billing, self._write)) for one in (service._store, service._platform)
         )
-        provider: Any = self.provider(till.provider)
-        given: Any = (store, platform)
-        return BillingService(*given, provider, till.ambient, PAGES)
+        given: Any = (store, platform, self.provider(service.provider))
+        return BillingService(*given, service._ambient, service._pages)
 
     def _step(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def step(*args: Any, **kwargs: Any) -> Any:
             self.moment()
-            answer = call(*args, **kwargs)
-            self.moment()
-            return answer
+            return call(*args, **kwargs)
 
         return step
 
     def _write(self, call: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
         async def step(*args: Any, **kwargs: Any) -> Any:
             self.moment()
-            answer = await call(*args, **kwargs)
-            self.moment()
-            return answer
+            return await call(*args, **kwargs)
 
         return step
 
