@@ -412,7 +412,8 @@ class DemoBilling:
         """Give a payment back, or part of it."""
         with self._world() as now:
             paid = self._paid(payment)
-            given = sum(one.amount.minor for one in self._refunds.values() if one.payment == payment)
+            refunds = [one for one in self._refunds.values() if one.payment == payment]
+            given = sum(one.amount.minor for one in refunds if one.status is not RefundStatus.FAILED)
             wanted = amount or Money(paid.amount.minor - given)
             if not 0 < wanted.minor <= paid.amount.minor - given:
                 raise BillingRefused("More than was paid cannot be given back.")

@@ -7,11 +7,13 @@ Between any two of these the program may end: `reconcile` runs the same code aga
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from orgtui.aside import aside
 from orgtui.billing.provider import (
+    BillingRefused,
     ChangePreview,
     Checkout,
     CheckoutStatus,
@@ -31,7 +33,7 @@ from orgtui.billing.provider import (
 )
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.credits import checked
-from orgtui.domain.errors import Conflict, NotFound, OrgtuiError, Unreachable
+from orgtui.domain.errors import Conflict, Invalid, KeyReused, NotFound, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
 from orgtui.domain.subscriptions import Subscription
 from orgtui.store.contract import Store
@@ -50,6 +52,8 @@ from orgtui.store.contract.billing import (
 # Providers remember keys for a day, and refuse pages that close within half an hour.
 _KEYS_LIVE, _SHORTEST = timedelta(hours=23), timedelta(minutes=31)
 _PREVIEW_LIVES = timedelta(minutes=10)
+# Ended, as far as the books know, and without money.
+_UNPAID: Final = (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.CANCELLED)
 # How far back is read again: clocks differ, a refund can fail and a dispute end long after it began.
 _PAYMENTS_AGAIN, _REFUNDS_AGAIN, _DISPUTES_AGAIN = timedelta(hours=25), timedelta(days=30), timedelta(days=180)
 
@@ -124,40 +128,52 @@ class BillingService:
 
     async def look(self, id: str) -> Paying:
         """How a payment stands at the provider now, written down; raises NotFound."""
-        payment = await self._store.billing.payment(id)
-        return await self._seen(payment) if payment.status.waits else Paying(payment)
+        return await self._seen(await self._store.billing.payment(id))
 
     async def withdraw(self, id: str) -> Paying:
         """Close a payment's page, unless the payer was faster: then it is PAID. Raises Conflict where it was before."""
-        payment = await self._store.billing.withdraw(id)
-        if not payment.status.waits:
-            return Paying(payment)
-        page = payment.page or (await self._seen(payment)).payment.page
-        if page is None:
-            return Paying(await self._store.billing.payment(id))
-        return await self._close(payment, page)
+        return await self._seen(await self._store.billing.withdraw(id))
 
     async def _pay(self, wanted: NewPayment) -> Paying:
         paying = await self._seen(await self._store.billing.order(wanted), may_open=True)
-        if paying.payment.status in (PaymentStatus.EXPIRED, PaymentStatus.CANCELLED, PaymentStatus.FAILED):
+        if paying.payment.status in (PaymentStatus.EXPIRED, PaymentStatus.FAILED):
             # It was an old one that had only to be closed.
             paying = await self._seen(await self._store.billing.order(wanted), may_open=True)
         return paying
 
     async def _seen(self, payment: Payment, *, may_open: bool = False) -> Paying:
-        """A waiting payment as the provider has it, whether or not its page is known yet."""
-        if payment.page is None:
-            checkout = await self._found(payment, may_open=may_open)
-        else:
-            page = payment.page
-            checkout = await aside(lambda: self.provider.checkout(page))
+        """A payment as the provider has it, while it waits; whether or not its page is known yet."""
+        if not payment.status.waits or payment.mode != self.mode:
+            return Paying(payment)
+        checkout = await self._read(payment, may_open=may_open)
         if checkout is None:
-            return Paying(await self._platform.billing.settle(payment.id, _never(payment)))
+            return await self._gone(payment)
         if payment.page is None:
-            await self._platform.billing.opened(payment.id, checkout.id)
-        if checkout.status is CheckoutStatus.OPEN and payment.expires <= self._ambient.now():
-            return await self._close(payment, checkout.id)
-        return await self._settled(payment, checkout)
+            # Answers what became of it while its page was asked for.
+            payment = await self._platform.billing.opened(payment.id, checkout.id)
+        page = payment.page or checkout.id
+        wanted = payment.status.waits and not payment.withdrawn and payment.expires > self._ambient.now()
+        if checkout.status is CheckoutStatus.OPEN and not wanted:
+            key = f"orgtui:close:{payment.id}"
+            checkout = await aside(lambda: self.provider.expire_checkout(page, key=key))
+        # Of a short page it is the visit that tells how it stands, and that has an id of its own.
+        return await self._settled(payment, replace(checkout, id=page))
+
+    async def _read(self, payment: Payment, *, may_open: bool) -> Checkout | None:
+        if payment.page is None:
+            return await self._found(payment, may_open=may_open)
+        page = payment.page
+        try:
+            return await aside(lambda: self.provider.checkout(page))
+        except NotFound:
+            # As after all data of a test account were deleted.
+            return None
+
+    async def _gone(self, payment: Payment) -> Paying:
+        """There is no page to pay on; what is on its way to another account is not given up."""
+        if payment.status is PaymentStatus.PROCESSING:
+            return Paying(payment)
+        return Paying(await self._platform.billing.settle(payment.id, _never(payment)))
 
     async def _found(self, payment: Payment, *, may_open: bool) -> Checkout | None:
         """The page of a payment of which none is known: asked for with its key, or looked for; None if there is none.
@@ -166,21 +182,28 @@ class BillingService:
         it closes cannot be asked for too late, and no key works for ever: from then on only looking helps. So it is
         after a refusal, which the same key brings again: a new attempt is another payment.
         """
-        now = self._ambient.now()
+        now, books = self._ambient.now(), await self._platform.billing.books()
         in_time = payment.short or payment.expires - now >= _SHORTEST
         if in_time and now - payment.created < _KEYS_LIVE and (may_open or not payment.withdrawn):
-            books = await self._platform.billing.books()
             customer = await self._customer(books)
             try:
                 return await self._start(payment, books.organization, customer)
             except Unreachable:
                 raise
+            except KeyReused:
+                # With other words than before, as when our own address changed: the key brings nothing back.
+                pass
             except OrgtuiError:
                 if may_open:
                     await self._platform.billing.settle(payment.id, _never(payment))
                     raise
+        return await self._found_elsewhere(payment, books.organization)
+
+    async def _found_elsewhere(self, payment: Payment, organization: str) -> Checkout | None:
+        """The furthest page for a payment that the provider has, wherever our books think it is paid."""
         since = payment.created - _PAYMENTS_AGAIN
-        return await aside(lambda: self.provider.find_checkout(payment.id, since=since))
+        checkout = await aside(lambda: self.provider.find_checkout(payment.id, since=since))
+        return checkout if checkout is not None and checkout.organization == organization else None
 
     async def _start(self, payment: Payment, organization: str, customer: str) -> Checkout:
         key = f"orgtui:payment:{payment.id}"
@@ -196,10 +219,6 @@ class BillingService:
         customer = await aside(lambda: self.provider.ensure_customer(payer, key=key))
         await self._platform.billing.keep_customer(customer, self.mode)
         return customer
-
-    async def _close(self, payment: Payment, page: str) -> Paying:
-        key = f"orgtui:close:{payment.id}"
-        return await self._settled(payment, await aside(lambda: self.provider.expire_checkout(page, key=key)))
 
     async def _settled(self, payment: Payment, checkout: Checkout) -> Paying:
         """Write down what the provider says of a payment; nothing else makes money of it."""
@@ -237,26 +256,26 @@ class BillingService:
 
     async def downgrade(self, plan: str) -> Subscription:
         """Change to *plan* when the period ends, at no cost now; raises Conflict if it is cancelled for then."""
-        running = await self._running()
         key = await self._request(PlanAction.DOWNGRADE, plan)
+        running = await self._running()
         return await self._kept_now(await aside(lambda: self.provider.schedule_change(running.id, plan, key=key)))
 
     async def keep(self) -> Subscription:
         """Keep the plan: forget the change that was to come."""
+        key = await self._request(PlanAction.KEEP)
         running = await self._running()
-        key = await self._request(PlanAction.KEEP, running.plan)
         return await self._kept_now(await aside(lambda: self.provider.release_schedule(running.id, key=key)))
 
     async def cancel(self) -> Subscription:
         """End the subscription with its period: Free from then on."""
+        key = await self._request(PlanAction.CANCEL)
         running = await self._running()
-        key = await self._request(PlanAction.CANCEL, running.plan)
         return await self._kept_now(await aside(lambda: self.provider.cancel_at_period_end(running.id, key=key)))
 
     async def resume(self) -> Subscription:
         """Take back `cancel`; raises Conflict once it has ended."""
+        key = await self._request(PlanAction.RESUME)
         running = await self._running()
-        key = await self._request(PlanAction.RESUME, running.plan)
         return await self._kept_now(await aside(lambda: self.provider.resume(running.id, key=key)))
 
     async def end(self) -> None:
@@ -268,7 +287,7 @@ class BillingService:
             await self.withdraw(payment.id)
         running = await self.refresh()
         if running is not None and not running.status.ended:
-            key = await self._request(PlanAction.END, running.plan)
+            key = await self._request(PlanAction.END)
             await self._kept_now(await aside(lambda: self.provider.cancel_now(running.id, key=key)))
 
     async def manage(self, page: PortalPage = PortalPage.HOME) -> str:
@@ -276,11 +295,12 @@ class BillingService:
         books = await self._platform.billing.books()
         if books.customer is None or books.mode != self.mode:
             raise Conflict("Nothing was ever paid here, so there is nothing to manage: choose a plan first.")
-        customer, key = books.customer, await self._request(PlanAction.MANAGE, None)
+        customer, key = books.customer, await self._request(PlanAction.MANAGE)
         url = self._pages.cancel if self._pages else None
         return await aside(lambda: self.provider.portal(customer, page=page, return_url=url, key=key))
 
-    async def _request(self, action: PlanAction, plan: str | None) -> str:
+    async def _request(self, action: PlanAction, plan: str | None = None) -> str:
+        """Who asks is known before anything leaves; answers the key to do it with."""
         return f"orgtui:{await self._store.billing.request(PlanRequest(action=action, plan=plan))}"
 
     async def _running(self) -> Subscription:
@@ -309,8 +329,15 @@ class BillingService:
             return Reconciled((), (), 0, (), None)
         # First, so that money of one mode never settles what was ordered in another.
         await self._customer(books)
-        seen = [(await self._seen(payment)).payment for payment in books.unsettled if payment.mode == self.mode]
-        since = books.reconciled or books.created
+        # Again: of another mode, or another account, nothing is known yet.
+        books = await self._platform.billing.books()
+        seen = list[Payment]()
+        for payment in books.unsettled:
+            # One that is refused keeps no other waiting.
+            with suppress(Conflict, Invalid, NotFound, BillingRefused):
+                seen.append((await self._seen(payment)).payment)
+        # From an instant that is still to come nothing is known: a clock was wrong.
+        since = books.reconciled if books.reconciled and books.reconciled <= began else books.created
         listed, unknown = await self._list_payments(books, since - _PAYMENTS_AGAIN)
         reversals = await self._list_reversals(books, since)
         subscription = await self.refresh()
@@ -321,12 +348,19 @@ class BillingService:
         return Reconciled(paid, ended, reversals, tuple(unknown), subscription)
 
     async def take(self, event: Event) -> None:
-        """Act on what the provider told by itself: the event only says what to read again."""
+        """Act on what the provider told by itself: the event only says what to read again.
+
+        What others sell on the same account is none of ours; of what the books do not know `reconcile` tells.
+        """
+        with suppress(NotFound):
+            await self._take(event)
+
+    async def _take(self, event: Event) -> None:
         books = await self._platform.billing.books()
         if event.subject is Subject.CHECKOUT:
             checkout = await aside(lambda: self.provider.checkout(event.about))
             if checkout.organization == books.organization:
-                await self._settled(await self._store.billing.payment(checkout.reference), checkout)
+                await self._settled(await self._platform.billing.payment(checkout.reference), checkout)
         elif event.subject is Subject.REFUND:
             await self._reversed(books, await aside(lambda: self.provider.refund(event.about)))
         elif event.subject is Subject.DISPUTE:
@@ -365,7 +399,16 @@ class BillingService:
         """Write down money that went back; answers whether that was news."""
         if found is None or found.organization != books.organization:
             return False
+        payment = await self._platform.billing.payment(found.reference)
+        if payment.status.waits or payment.status in _UNPAID:
+            await self._settled_before(payment, books.organization)
         return await self._platform.billing.reverse(_reversal(found)) is not None
+
+    async def _settled_before(self, payment: Payment, organization: str) -> None:
+        """What goes back is told before what came: only what gave credits takes them."""
+        checkout = await self._found_elsewhere(payment, organization)
+        if checkout is not None:
+            await self._settled(payment, checkout)
 
 
 def _settlement(checkout: Checkout) -> Settlement:

@@ -310,7 +310,7 @@ class Billing(Protocol):
 
     @operation("POST", "/billing/reversals", needs=Permission.SETTLE_PAYMENTS, raises=(Invalid, NotFound))
     async def reverse(self, reversal: Reversal) -> LedgerEntry | None:
-        """Money that went back, or came back, once each; None where the ledger says so already."""
+        """Money that went back, or came back, once each; None where the ledger says so, or the payment gave none."""
 
     @operation("POST", "/billing/credits", needs=Permission.SETTLE_PAYMENTS, raises=(Invalid,))
     async def credit(self, credit: NewCredit) -> LedgerEntry:

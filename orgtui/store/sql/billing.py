@@ -140,8 +140,10 @@ def keep_customer(tx: Write, customer: str, mode: contract.Mode) -> None:
     if row is None:
         tx.session.add(BillingAccount(org_id=tx.organization, customer=customer, mode=mode))
     else:
+        # Another customer is another account, of which nothing is known yet.
+        row.reconciled_at = None
         if row.mode != mode:
-            _forget_mode(tx, row)
+            _forget_mode(tx, row.mode)
         row.customer, row.mode = customer, mode
     tx.audit(customer, before=before, after={"customer": customer, "mode": mode})
 
@@ -157,15 +159,14 @@ def _only_one_mode(tx: Write, mode: contract.Mode) -> None:
         raise Conflict(f"These books hold payments of {other} mode; with a key of {mode} mode they cannot go on.")
 
 
-def _forget_mode(tx: Write, account: BillingAccount) -> None:
+def _forget_mode(tx: Write, mode: str) -> None:
     """What was only tried in the other mode ends here; there is no money in it."""
-    account.reconciled_at = None
     tx.rows.run("DELETE FROM subscriptions WHERE org_id = :org", org=tx.organization)
     tx.rows.run(
         "UPDATE payments SET status = 'expired' WHERE org_id = :org AND mode = :mode "
         "AND status IN ('creating', 'open')",
         org=tx.organization,
-        mode=account.mode,
+        mode=mode,
     )
 
 
@@ -320,12 +321,16 @@ def _move(row: PaymentRow, told: contract.Settlement) -> bool:
 def reverse(tx: Write, reversal: contract.Reversal) -> contract.LedgerEntry | None:
     """What went back is taken from the credits, and given again if it came back."""
     row = _payment(tx, reversal.payment)
+    if row.kind != "credits" or row.status == PaymentStatus.MISMATCH:
+        # What gave no credits takes none.
+        tx.unchanged()
+        return None
     if reversal.amount.minor <= 0 or reversal.amount.currency != row.currency:
         raise Invalid(f"{reversal.amount} cannot go back of {Money(row.minor, row.currency)}.", field="amount")
     ref = f"{reversal.kind}:{clean(reversal.id)[:_NOTE]}"
     taken = ledger.amount_of(tx.rows, tx.organization, ref)
     kind = EntryKind(reversal.kind)
-    if row.kind != "credits" or (taken is None) != reversal.taken:
+    if (taken is None) != reversal.taken:
         tx.unchanged()
         return None
     if reversal.taken:
@@ -380,7 +385,9 @@ def reconciled(tx: Write, until: datetime) -> None:
     tx.unchanged()
     row = tx.session.get(BillingAccount, tx.organization)
     if row is not None:
-        row.reconciled_at = max(row.reconciled_at or 0, micros(until))
+        before = row.reconciled_at or 0
+        # One that is still to come is of a clock that was wrong.
+        row.reconciled_at = max(before, micros(until)) if before <= micros(tx.now) else micros(until)
 
 
 # Consumption.
