@@ -185,8 +185,15 @@ def test_what_comes_later_is_waited_for_and_gives_nothing_before(shop: FakeStrip
     assert orgtui("billing", "purchases", told["purchase"], "--cancel").code == 5
     with shop.world.lock:
         (session,) = shop.world.table("checkout.session")
-    timer = threading.Timer(0.3, lambda: shop.arrive(session))
-    timer.start()
+    seen = len(shop.requests("GET", f"{SESSIONS}/{session}"))
+
+    def bank() -> None:
+        """It answers once somebody has looked twice."""
+        while len(shop.requests("GET", f"{SESSIONS}/{session}")) < seen + 2:
+            time.sleep(0.01)
+        shop.arrive(session)
+
+    threading.Thread(target=bank, daemon=True).start()
     ended = orgtui("billing", "purchases", told["purchase"], "--wait")
     assert (ended.code, balance(orgtui)) == (0, "10")
     assert ended.err.count("which can take days") == 1
