@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 
 from orgtui.domain.errors import Forbidden, NotFound, OrgtuiError
-from orgtui.domain.roles import PLATFORM, Permission, WorkspaceRole
+from orgtui.domain.money import Money
+from orgtui.domain.roles import WorkspaceRole
+from orgtui.domain.subscriptions import SubscriptionStatus
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.api_keys import NewKey, ProviderKey
+from orgtui.store.contract.billing import NewCredit, NewPayment
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.operation import Operation, face, idempotency_key, operations
 from orgtui.store.contract.team import NewInvitation
@@ -30,7 +33,7 @@ from orgtui.store.sql.store import implementation
 from orgtui.store.sql.unit_of_work import UnitOfWork
 from orgtui.vault import VaultError, beside
 from tests.conftest import OWNER, Clock
-from tests.contract.arguments import CALL, RUN, VALID, World, people
+from tests.contract.arguments import CALL, RUN, VALID, World, doer, people, subscription
 from tests.contract.backends import TABLES
 from tests.contract.conftest import join, wait
 from tests.provider_servers import KEYS, PROVIDERS
@@ -71,8 +74,7 @@ class Twins:
 
     def unit(self, declared: Operation, organization: str) -> UnitOfWork:
         """The wrapper around an operation, for who may do it: both have an owner of the same address."""
-        actor = PLATFORM if declared.needs is Permission.USE_KEYS else OWNER
-        return UnitOfWork(SqliteDatabase(self.path), organization, actor, Clock(WHEN).ambient())
+        return UnitOfWork(SqliteDatabase(self.path), organization, doer(declared), Clock(WHEN).ambient())
 
     def store(self, organization: str) -> Store:
         """One of them, for its owner, or for the platform where only that may."""
@@ -111,7 +113,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Twins:
     both = Twins(first.path, ours, theirs, {}, {})
     for organization in (ours, theirs):
         store = both.store(organization)
-        world = both.worlds[organization] = wait(people(store))
+        world = both.worlds[organization] = wait(people(store, store))
+        wait(store.billing.keep_subscription(subscription(status=SubscriptionStatus.CANCELED)))
         wait(store.api_keys.set_fallback("openai", True))
         for workspace in (world.workspace, world.shelf):
             with idempotency_key(workspace):
@@ -135,6 +138,9 @@ async def alone(store: Store, world: World) -> None:
         await store.workspaces.set_inventory(workspace, Inventory(workflows={"s": "Solo"}, agents={"s": "Solo"}), False)
         run = replace(RUN, id=f"solo {workspace}", workspace=workspace, workflow="Solo")
         await store.usage.record(UsageBatch(runs=(run,), calls=(replace(CALL, id=run.id, model="solo"),)))
+    await store.billing.order(NewPayment(mode="test", amount=Money(7_700)))
+    await store.billing.credit(NewCredit(kind="grant", amount=Money(7_700), ref="solo", text="Solo"))
+    await store.billing.keep_subscription(subscription(status=SubscriptionStatus.CANCELED, others=("sub_solo",)))
     await store.api_keys.set_fallback("grok", True)
     await store.general.save(GeneralChanges(seen=world.version, description="Solo"))
 
@@ -186,6 +192,7 @@ def test_no_operation_touches_the_other(twins: Twins, declared: Operation) -> No
 NAMING = {
     *("team.resend", "team.delivered", "team.revoke", "team.join", "team.set_role", "team.transfer", "team.remove"),
     *("usage.month", "usage.day", "api_keys.checked"),
+    *(f"billing.{name}" for name in ("payments", "payment", "withdraw", "opened", "settle", "reverse")),
     *(f"workspaces.{name}" for name in ("open", "save", "set_logo", "set_member", "remove_member", "archive")),
     *(f"workspaces.{name}" for name in ("restore", "delete", "set_inventory")),
 }

@@ -257,7 +257,7 @@ class Billing(Protocol):
     async def show(self) -> BillingPage:
         """The whole Billing section."""
 
-    @operation("GET", "/billing/payments", needs=Permission.VIEW, raises=(Invalid,))
+    @operation("GET", "/billing/payments", needs=Permission.VIEW, raises=(Invalid, NotFound))
     async def payments(self, before: str | None = None, limit: int = PAGE) -> PaymentsPage:
         """Purchases of credits."""
 

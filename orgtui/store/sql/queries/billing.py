@@ -85,7 +85,7 @@ def payments(tx: Read, before: str | None = None, limit: int = PAGE) -> Payments
     if before is None:
         found = _payments(tx, _NEWEST, limit=limit + 1)
     else:
-        _one(tx, before, Invalid("There is no such payment to go on from.", field="before"))
+        payment(tx, before)
         found = _payments(tx, _BEFORE, limit=limit + 1, before=before)
     more = found[limit - 1].id if len(found) > limit else None
     return PaymentsPage(found[:limit], _purchases(tx), more, _organization(tx)[1])
@@ -93,7 +93,10 @@ def payments(tx: Read, before: str | None = None, limit: int = PAGE) -> Payments
 
 def payment(tx: Read, id: str) -> Payment:
     """One of them."""
-    return _one(tx, id, NotFound("There is no such payment."))
+    found = _payments(tx, "AND p.id = :id", id=id)
+    if not found:
+        raise NotFound("There is no such payment.")
+    return found[0]
 
 
 def ledger(tx: Read, before: int | None = None, limit: int = PAGE) -> LedgerPage:
@@ -191,13 +194,6 @@ def _check(limit: int) -> None:
 
 
 # Payments.
-
-
-def _one(tx: Read, id: str, missing: Exception) -> Payment:
-    found = _payments(tx, "AND p.id = :id", id=id)
-    if not found:
-        raise missing
-    return found[0]
 
 
 def _payments(tx: Read, which: str, **parameters: Any) -> list[Payment]:
