@@ -168,6 +168,7 @@ async def test_a_key_is_nowhere_to_be_seen(demo_database: SqliteDatabase, server
         await press(pilot, "ctrl+c")
         clean(pilot)
         await press(pilot, "enter")
+        await until(pilot, lambda: pilot.app.screen.query("#providers"))
         await until(pilot, lambda: "● Connected" in row(pilot, "Grok", "#providers"))
         clean(pilot)
         await press(pilot, "0")

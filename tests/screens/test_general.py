@@ -493,6 +493,7 @@ async def test_a_deletion_by_somebody_else_is_told(demo_database: SqliteDatabase
     async with opened(make_app(demo_database)) as pilot:
 
         async def question(other: SqlStore) -> None:
+            await other.platform.billing.keep_subscription(None)
             await other.store.general.delete(NAME)
 
         await elsewhere(demo_database, question)
