@@ -97,7 +97,7 @@ class OrgTui(SafeApp[None]):
         label: str = "local",
     ) -> None:
         self._connect = connect
-        self._settings, self.ambient = settings, ambient
+        self.settings, self.ambient = settings, ambient
         self.label = label
         # Textual opens this mode's screen first, and no other.
         self.__dict__["DEFAULT_MODE"] = section
@@ -115,8 +115,8 @@ class OrgTui(SafeApp[None]):
 
     def on_mount(self) -> None:
         """The first frame now, the store after it."""
-        self.set_keymap(dict(self._settings.keys))
-        self.set_interval(self._settings.refresh_seconds, self._look_for_changes)
+        self.set_keymap(dict(self.settings.keys))
+        self.set_interval(self.settings.refresh_seconds, self._look_for_changes)
 
     def get_key_display(self, binding: Binding) -> str:
         """Keys as the look writes them."""
@@ -194,7 +194,7 @@ class OrgTui(SafeApp[None]):
             import_module(f"orgtui.screens.{name}")
         from orgtui.keys import unknown
 
-        for wrong in unknown(self._settings.keys):
+        for wrong in unknown(self.settings.keys):
             self.call_from_thread(self.notify, wrong, title="config.toml", severity="warning", timeout=15)
 
     def clock(self, moment: datetime | None = None) -> str:

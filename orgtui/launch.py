@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orgtui.app import Connection
 
 THEME_NAMES = ("dark", "light", "ansi")
+_SALES = "sales@platform.example"
 
 
 def launch(arguments: argparse.Namespace) -> int:
@@ -26,6 +27,8 @@ def launch(arguments: argparse.Namespace) -> int:
         settings = load(store=arguments.store, actor=arguments.actor, environ=os.environ)
         if settings.theme and settings.theme not in THEME_NAMES:
             raise Invalid(f"There is no theme “{settings.theme}”; take one of {', '.join(THEME_NAMES)}.")
+        if arguments.demo:
+            settings = replace(settings, sales_contact=_SALES)
         connect, ambient, done = _demo(arguments, settings) if arguments.demo else _own(settings)
         profile = tty.prepare(os.environ)
     except OrgtuiError as error:

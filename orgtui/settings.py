@@ -13,7 +13,7 @@ from orgtui.domain.errors import Invalid
 
 _SQLITE = "sqlite:///"
 _KNOWN = {"store", "as", "theme", "keys", "refresh_seconds"}
-_KNOWN |= {"smtp_url", "smtp_from", "smtp_password_file", "public_url"}
+_KNOWN |= {"sales_contact", "smtp_url", "smtp_from", "smtp_password_file", "public_url"}
 
 Security = Literal["starttls", "tls", "none"]
 _SUBMISSION: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 587}
@@ -57,6 +57,7 @@ class Stripe:
 class Settings:
     """What a run is told. `keys` maps binding ids to keys, as Textual's keymap writes them.
 
+    `sales_contact` is where Enterprise is asked for: the address of whoever runs the platform.
     `master_key` is the file of the master keys, None for the one beside the database.
     """
 
@@ -68,6 +69,7 @@ class Settings:
     smtp: Smtp | None = None
     stripe: Stripe | None = None
     public_url: str | None = None
+    sales_contact: str | None = None
     master_key: Path | None = None
 
     @property
@@ -118,6 +120,7 @@ def load(
         refresh_seconds=_seconds(file, path),
         smtp=_smtp(environ, file, path),
         stripe=_stripe(environ),
+        sales_contact=_given("sales_contact", environ, file, path).value,
         public_url=_public_url(_given("public_url", environ, file, path)),
         master_key=_master_key(environ.get("ORGTUI_MASTER_KEY_FILE")),
     )

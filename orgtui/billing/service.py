@@ -6,6 +6,8 @@ Between any two of these the program may end: `reconcile` runs the same code aga
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -97,6 +99,8 @@ class BillingService:
     ) -> None:
         self._store, self._platform, self.provider, self._ambient = store, platform, provider, ambient
         self._pages = pages
+        # What was asked of the subscription first is written down first: an older answer never covers a newer.
+        self._turn = asyncio.Lock()
 
     @property
     def mode(self) -> Mode:
@@ -235,7 +239,10 @@ class BillingService:
         if books.customer is None or books.mode != self.mode:
             return None
         customer = books.customer
-        return await self._kept(await aside(lambda: self.provider.subscription(customer)))
+        async with self._turn:
+            found = await aside(lambda: self.provider.subscription(customer))
+            await self._platform.billing.keep_subscription(found)
+        return found
 
     async def preview(self, plan: str) -> ChangePreview:
         """What changing to *plan* costs now, to the cent; raises Conflict where it cannot be done now."""
@@ -252,31 +259,31 @@ class BillingService:
         await self._store.billing.request(PlanRequest(action=PlanAction.UPGRADE, plan=preview.plan, due=preview.due))
         # The preview's own key: however often it is agreed to, it is charged once.
         key = f"orgtui:change:{preview.subscription}:{preview.plan}:{int(preview.at.timestamp())}"
-        return await self._kept_now(await aside(lambda: self.provider.change_now(preview, key=key)))
+        return await self._changed(lambda: self.provider.change_now(preview, key=key))
 
     async def downgrade(self, plan: str) -> Subscription:
         """Change to *plan* when the period ends, at no cost now; raises Conflict if it is cancelled for then."""
         key = await self._request(PlanAction.DOWNGRADE, plan)
         running = await self._running()
-        return await self._kept_now(await aside(lambda: self.provider.schedule_change(running.id, plan, key=key)))
+        return await self._changed(lambda: self.provider.schedule_change(running.id, plan, key=key))
 
     async def keep(self) -> Subscription:
         """Keep the plan: forget the change that was to come."""
         key = await self._request(PlanAction.KEEP)
         running = await self._running()
-        return await self._kept_now(await aside(lambda: self.provider.release_schedule(running.id, key=key)))
+        return await self._changed(lambda: self.provider.release_schedule(running.id, key=key))
 
     async def cancel(self) -> Subscription:
         """End the subscription with its period: Free from then on."""
         key = await self._request(PlanAction.CANCEL)
         running = await self._running()
-        return await self._kept_now(await aside(lambda: self.provider.cancel_at_period_end(running.id, key=key)))
+        return await self._changed(lambda: self.provider.cancel_at_period_end(running.id, key=key))
 
     async def resume(self) -> Subscription:
         """Take back `cancel`; raises Conflict once it has ended."""
         key = await self._request(PlanAction.RESUME)
         running = await self._running()
-        return await self._kept_now(await aside(lambda: self.provider.resume(running.id, key=key)))
+        return await self._changed(lambda: self.provider.resume(running.id, key=key))
 
     async def end(self) -> None:
         """End everything that could still be charged, at once: what goes before the end of the organization.
@@ -288,7 +295,7 @@ class BillingService:
         running = await self.refresh()
         if running is not None and not running.status.ended:
             key = await self._request(PlanAction.END)
-            await self._kept_now(await aside(lambda: self.provider.cancel_now(running.id, key=key)))
+            await self._changed(lambda: self.provider.cancel_now(running.id, key=key))
 
     async def manage(self, page: PortalPage = PortalPage.HOME) -> str:
         """The address of the provider's own pages: a bearer secret of minutes, not for logs; raises Conflict."""
@@ -309,12 +316,11 @@ class BillingService:
             raise Conflict("No subscription is running; choose a plan to begin.")
         return running
 
-    async def _kept(self, found: Subscription | None) -> Subscription | None:
-        await self._platform.billing.keep_subscription(found)
-        return found
-
-    async def _kept_now(self, changed: Subscription) -> Subscription:
-        await self._platform.billing.keep_subscription(changed)
+    async def _changed(self, change: Callable[[], Subscription]) -> Subscription:
+        """How the subscription stands after the provider has changed it, written down."""
+        async with self._turn:
+            changed = await aside(change)
+            await self._platform.billing.keep_subscription(changed)
         return changed
 
     # What happened meanwhile.

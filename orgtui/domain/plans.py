@@ -41,7 +41,6 @@ PLANS = (
 )
 BY_KEY = {plan.key: plan for plan in PLANS}
 # Whom to write to about Enterprise.
-SALES = "sales@orgtui.example"
 
 
 def paid_plan(key: str) -> Plan:

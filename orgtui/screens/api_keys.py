@@ -104,7 +104,6 @@ class ApiKeysScreen(SectionScreen["KeysPage"]):
 
     def on_mount(self) -> None:
         """Nothing to see before there is an answer."""
-        super().on_mount()
         self.query_one("#providers").display = False
 
     # The question and its answer.
@@ -126,7 +125,6 @@ class ApiKeysScreen(SectionScreen["KeysPage"]):
 
     def on_resize(self) -> None:
         """Shorter words where it is narrow."""
-        super().on_resize()
         if self.page is not None:
             self.show(self.page)
 

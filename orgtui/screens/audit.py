@@ -57,7 +57,6 @@ class AuditScreen(SectionScreen["AuditPage"]):
 
     def on_mount(self) -> None:
         """Nothing to see before there is an answer."""
-        super().on_mount()
         self.query_one(FilterTable).display = False
 
     async def ask(self, store: Store) -> AuditPage:

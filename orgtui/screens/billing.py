@@ -15,7 +15,7 @@ from orgtui.domain.errors import Conflict, OrgtuiError
 from orgtui.domain.figures import some
 from orgtui.domain.money import Cost, Money
 from orgtui.domain.months import zone_or_utc
-from orgtui.domain.plans import BY_KEY, SALES, Move, Plan, move
+from orgtui.domain.plans import BY_KEY, Move, Plan, move
 from orgtui.domain.roles import Permission, allows, refusal
 from orgtui.screens.billing_parts import LEAST_HISTORY, PARTS, CreditsPart, exported
 from orgtui.screens.billing_words import (
@@ -358,8 +358,12 @@ class BillingScreen(SectionScreen["BillingPage"]):
     def _contact(self) -> None:
         from orgtui.screens.dialogs.address import AddressDialog
 
+        contact = self.orgtui.settings.sales_contact
+        if contact is None:
+            self.notify("Enterprise is agreed with whoever runs this platform; no contact is set up here.", timeout=10)
+            return
         told = "Custom volume, unlimited nodes, Cloud + VPC + On-premise. Nothing is sent from here: write to"
-        self.app.push_screen(AddressDialog("Contact sales", [told], f"mailto:{SALES}", copies=SALES))
+        self.app.push_screen(AddressDialog("Contact sales", [told], f"mailto:{contact}", copies=contact))
 
     @work(group="change")
     async def _upgrade(self, plan: Plan) -> None:

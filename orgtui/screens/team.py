@@ -75,7 +75,6 @@ class TeamScreen(SectionScreen["TeamPage"]):
 
     def on_mount(self) -> None:
         """Nothing to see before there is an answer."""
-        super().on_mount()
         self._display(False)
 
     def _display(self, there: bool) -> None:
@@ -112,7 +111,6 @@ class TeamScreen(SectionScreen["TeamPage"]):
 
     def on_resize(self) -> None:
         """The list takes what the rest leaves."""
-        super().on_resize()
         self._arrange()
 
     def _arrange(self) -> None:

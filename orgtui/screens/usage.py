@@ -79,7 +79,6 @@ class UsageScreen(SectionScreen["UsageMonth"]):
 
     def on_mount(self) -> None:
         """Nothing to see before there is an answer."""
-        super().on_mount()
         self.query_one("#runs").display = False
 
     # The question and its answer.
@@ -140,7 +139,6 @@ class UsageScreen(SectionScreen["UsageMonth"]):
 
     def on_resize(self) -> None:
         """The month is written shorter where it is narrow."""
-        super().on_resize()
         if self.page is not None:
             self._show_month(self.page)
 

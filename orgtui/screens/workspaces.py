@@ -82,7 +82,6 @@ class WorkspacesScreen(SectionScreen["WorkspacesPage"]):
 
     def on_mount(self) -> None:
         """Nothing to see before there is an answer."""
-        super().on_mount()
         self.query_one(Cards).display = False
 
     # The question and its answer.
@@ -123,7 +122,6 @@ class WorkspacesScreen(SectionScreen["WorkspacesPage"]):
 
     def on_resize(self) -> None:
         """Lower cards where it is low."""
-        super().on_resize()
         self._again()
 
     @property

@@ -65,7 +65,12 @@ def make_app(
         )
 
     chosen = profile("no-color" if theme == "no-color" else "dark")
-    settings = Settings(store=f"sqlite:///{database.path}", keys=dict(keys or {}), refresh_seconds=refresh_seconds)
+    settings = Settings(
+        store=f"sqlite:///{database.path}",
+        keys=dict(keys or {}),
+        refresh_seconds=refresh_seconds,
+        sales_contact="sales@platform.example",
+    )
     if theme != "no-color":
         settings = replace(settings, theme=theme)
     return OrgTui(connect, settings=settings, profile=chosen, ambient=known, section=section, label="demo")

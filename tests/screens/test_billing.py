@@ -23,7 +23,7 @@ from orgtui.domain.credits import PACKAGES
 from orgtui.domain.errors import Unreachable
 from orgtui.domain.figures import percent
 from orgtui.domain.money import Money
-from orgtui.domain.plans import PLANS, SALES
+from orgtui.domain.plans import PLANS
 from orgtui.domain.proration import Period, change
 from orgtui.domain.subscriptions import SubscriptionStatus
 from orgtui.screens.billing_words import STATUSES
@@ -171,9 +171,9 @@ async def test_enterprise_is_written_to_and_nothing_is_sent(demo_database: Sqlit
     async with opened(make_app(demo_database, "billing", billing=not_ready)) as pilot:
         await to_plan(pilot, "enterprise")
         await press(pilot, "enter")
-        await sees(pilot, "Contact sales", SALES)
+        await sees(pilot, "Contact sales", "sales@platform.example")
         await press(pilot, "y")
-        assert pilot.app.clipboard == SALES
+        assert pilot.app.clipboard == "sales@platform.example"
         await press(pilot, "escape", "up", "enter")
         assert "Business is your plan." in toasts(pilot)
 
