@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from orgtui.domain.errors import OrgtuiError
 
@@ -14,6 +15,8 @@ LOCAL_FPS, REMOTE_FPS = 60, 20
 _TWIN = "the command line does the same: try `orgtui usage show`, or add --json"
 # Names by which terminals say that they have more than sixteen colours, when COLORTERM did not survive the way here.
 _TRUECOLOR = ("direct", "kitty", "alacritty", "ghostty", "wezterm", "foot", "contour", "rio")
+# A status above this names the signal that ended the program.
+_ENDED = 128
 _held = False
 
 
@@ -114,3 +117,17 @@ def _color_system(environ: Mapping[str, str]) -> str:
     if any(name in term for name in _TRUECOLOR):
         return "truecolor"
     return "256" if "256col" in term else "standard"
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with the status *code*, whatever has become of the terminal."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # The line is gone; Python would find that out again at its end, and exit with 120.
+        os._exit(code)
+    if code > _ENDED:
+        # Told to end, or the line is lost: nothing is left to say, and nothing may change the status any more.
+        os._exit(code)
+    sys.exit(code)

@@ -67,8 +67,8 @@ def test_an_empty_word_in_the_environment_is_none(config: Path) -> None:
         ("store = ", "is not TOML"),
         (
             "colour = 'red'",
-            "a setting orgtui does not know: colour. Known: as, keys, public_url, refresh_seconds, smtp_from, "
-            "smtp_password_file, smtp_url, store, theme.",
+            "a setting orgtui does not know: colour. Known: as, keys, public_url, refresh_seconds, sales_contact, "
+            "smtp_from, smtp_password_file, smtp_url, store, theme.",
         ),
         ("store = 5", "store is a text in quotes"),
         ("as = ['a']", "as is a text in quotes"),
