@@ -8,6 +8,7 @@ from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Invalid
 from orgtui.domain.roles import PLATFORM
 from orgtui.settings import Settings
+from orgtui.store.sql.database import Database
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from orgtui.mail import Mailer
 
 
-def database(settings: Settings) -> SqliteDatabase:
+def database(settings: Settings) -> Database:
     """The database the settings name; nothing is opened yet."""
+    if (server := settings.postgres) is not None:
+        from orgtui.store.sql.postgres import PostgresDatabase
+
+        return PostgresDatabase(server, keys=settings.master_key or server.key_path)
     return SqliteDatabase(settings.path, keys=settings.master_key)
 
 

@@ -15,6 +15,8 @@ from orgtui.settings import Settings, cache_path, load
 if TYPE_CHECKING:
     from orgtui.app import Connection
 
+# What opens the store, its clock and chance, what is done at the end, and what the footer calls it.
+Opening = tuple[Callable[[], "Connection"], Ambient, Callable[[], None], str]
 THEME_NAMES = ("dark", "light", "ansi")
 _SALES = "sales@platform.example"
 
@@ -29,7 +31,7 @@ def launch(arguments: argparse.Namespace) -> int:
             raise Invalid(f"There is no theme “{settings.theme}”; take one of {', '.join(THEME_NAMES)}.")
         if arguments.demo:
             settings = replace(settings, sales_contact=_SALES)
-        connect, ambient, done = _demo(arguments, settings) if arguments.demo else _own(settings)
+        connect, ambient, done, label = _demo(arguments, settings) if arguments.demo else _own(settings)
         profile = tty.prepare(os.environ)
     except OrgtuiError as error:
         from orgtui.cli.output import report
@@ -45,7 +47,7 @@ def launch(arguments: argparse.Namespace) -> int:
         profile=profile,
         ambient=ambient,
         section=getattr(arguments, "section", "general"),
-        label="demo" if arguments.demo else "local",
+        label=label,
     )
     try:
         return run(app)
@@ -53,11 +55,12 @@ def launch(arguments: argparse.Namespace) -> int:
         done()
 
 
-def _own(settings: Settings) -> tuple[Callable[[], Connection], Ambient, Callable[[], None]]:
+def _own(settings: Settings) -> Opening:
     from orgtui.composition import database, mailer
 
     # A look at the file now: what is plainly not there needs no screens to say so.
-    database(settings).check()
+    where = database(settings)
+    where.check()
     # And at the mail settings, which is cheap where there are none.
     post = mailer(settings)
     ambient = system_ambient()
@@ -76,10 +79,10 @@ def _own(settings: Settings) -> tuple[Callable[[], Connection], Ambient, Callabl
             billing=lambda: billing_service(settings, opened, ambient),
         )
 
-    return connect, ambient, lambda: None
+    return connect, ambient, lambda: None, where.label
 
 
-def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection], Ambient, Callable[[], None]]:
+def _demo(arguments: Any, settings: Settings) -> Opening:
     from pathlib import Path
 
     from orgtui.cli.root import checked_faults
@@ -116,4 +119,4 @@ def _demo(arguments: Any, settings: Settings) -> tuple[Callable[[], Connection],
     from orgtui.store.demo import seeded_ambient
 
     ambient = seeded_ambient(arguments.today, arguments.seed)
-    return connect, ambient, done
+    return connect, ambient, done, "demo"

@@ -24,6 +24,16 @@ _SMTP = (
     rf"(?ai)(?P<scheme>smtps?)://(?:(?P<user>[^\s/?#:]+)(?::(?P<password>[^\s/?#]+))?@)?{_HOST_AND_PORT}/?"
     r"(?P<none>\?security=none)?"
 )
+# Without a host it is a socket on this machine; what else libpq knows comes after the question mark.
+_POSTGRES = (
+    rf"(?ai)postgres(?:ql)?://(?:(?P<user>[^\s/?#:@]*)(?::(?P<password>[^\s/?#:@]*))?@)?"
+    rf"(?:{_HOST_AND_PORT})?/(?P<database>[^\s/?#]+)(?:\?(?P<options>[^\s#]*))?"
+)
+_POSTGRES_FORM = "postgresql://USER@HOST/DATABASE"
+# Not dbname, nor what would say the same a second time.
+_LIBPQ = {"host", "hostaddr", "passfile", "service", "options", "application_name", "connect_timeout"}
+_LIBPQ |= {"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation", "channel_binding", "gssencmode"}
+_LIBPQ |= {"target_session_attrs", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"}
 _WEB = rf"(?ai)(?P<scheme>https?)://{_HOST_AND_PORT}(?:/[a-z0-9._~!$&'()*+,;=:%/-]*)?"
 _ADDRESS = r"""[^\s@<>,;:"()\[\]\\]{1,64}@[^\s@<>,;:"()\[\]\\]{1,255}"""
 _NOT_ENCODED = r"%(?![0-9A-Fa-f]{2})"
@@ -54,11 +64,63 @@ class Stripe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresUrl:
+    """A database of a PostgreSQL server. `options` are libpq's own; what is not said there libpq finds by itself."""
+
+    host: str
+    port: int | None
+    database: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        server = self.host or self.options.get("host") or "this machine"
+        return f"{self.database} at {server}" + (f":{self.port}" if self.port else "")
+
+    @property
+    def public(self) -> str:
+        """The URL without a password."""
+        from urllib.parse import quote, urlencode
+
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        server = host + (f":{self.port}" if self.port else "")
+        user = f"{quote(self.user, safe='')}@" if self.user else ""
+        options = {name: value for name, value in self.options.items() if "password" not in name}
+        query = f"?{urlencode(options, safe='/')}" if options else ""
+        return f"postgresql://{user}{server}/{quote(self.database, safe='')}{query}"
+
+    @property
+    def key_path(self) -> Path:
+        """Where its master keys are kept unless said otherwise: by server and name, as they are written."""
+        from urllib.parse import quote
+
+        server = self.host or self.options.get("host") or "local"
+        name = f"{server}-{self.port or 5432}-{self.database}"
+        return data_path() / "postgresql" / f"{quote(name, safe='')}.keys" / "master.key"
+
+    def parameters(self) -> dict[str, Any]:
+        """What libpq is told: never to send anything in clear over a network, unless the URL says so."""
+        import os
+
+        told: dict[str, Any] = {"dbname": self.database, "application_name": "orgtui"}
+        told |= {"host": self.host} if self.host else {}
+        told |= {"port": self.port} if self.port else {}
+        told |= {"user": self.user} if self.user else {}
+        told |= {"password": self.password} if self.password else {}
+        if self.host and not is_loopback(self.host) and "PGSSLMODE" not in os.environ:
+            told["sslmode"] = "require"
+        return told | dict(self.options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a run is told. `keys` maps binding ids to keys, as Textual's keymap writes them.
 
     `sales_contact` is where Enterprise is asked for: the address of whoever runs the platform.
-    `master_key` is the file of the master keys, None for the one beside the database.
+    `master_key` is the file of the master keys, None for the one that belongs to the database.
     """
 
     store: str
@@ -74,14 +136,49 @@ class Settings:
 
     @property
     def path(self) -> Path:
-        """The database file of an sqlite:/// store; raises Invalid for any other URL."""
+        """The database file of an sqlite:/// store; raises Invalid for a URL of no store."""
         scheme, found, rest = self.store.partition("://")
         path = rest.removeprefix("/")
         if scheme != "sqlite" or path in ("", rest) or "\0" in path:
             # Not the whole URL: others than SQLite's carry a password.
             said = f"{scheme}://…" if found else scheme
-            raise Invalid(f"“{said}” is not a store this version opens; write sqlite:///PATH.", field="store")
+            raise Invalid(
+                f"“{said}” is not a store this version opens; write sqlite:///PATH or {_POSTGRES_FORM}.", field="store"
+            )
         return _expanded(path, f"“{path}”", field="store")
+
+    @property
+    def postgres(self) -> PostgresUrl | None:
+        """The database of a postgresql:// store, None for any other; no message repeats the URL."""
+        if not self.store.lower().startswith(("postgresql://", "postgres://")):
+            return None
+        match = re.fullmatch(_POSTGRES, self.store)
+        if match is None or not _fits(match["port"]):
+            raise Invalid(
+                f"The store is not a PostgreSQL database; write {_POSTGRES_FORM}, with a %2F for a / in a password.",
+                field="store",
+            )
+        user, password, database = (_decoded(match[part], "The store") for part in ("user", "password", "database"))
+        return PostgresUrl(
+            host=(match["host"] or "").strip("[]"),
+            port=int(match["port"]) if match["port"] else None,
+            database=database or "",
+            user=user or None,
+            password=password or None,
+            options=_options(match["options"] or ""),
+        )
+
+
+def _options(query: str) -> dict[str, str]:
+    from urllib.parse import parse_qsl
+
+    try:
+        options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True)) if query else {}
+    except ValueError:
+        options = {"": ""}
+    if unknown := sorted(options.keys() - _LIBPQ):
+        raise Invalid(f"The store has an option PostgreSQL does not know: “{unknown[0]}”.", field="store")
+    return options
 
 
 def config_path() -> Path:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_textual_snapshot
@@ -27,6 +27,9 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
 from orgtui.vault import beside
 from tests import idle
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "samples"
@@ -117,6 +120,15 @@ def database(tmp_path: Path) -> SqliteDatabase:
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where organizations lie ready to be copied: migrations cost more than most tests."""
     return tmp_path_factory.mktemp("templates")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """This worker's PostgreSQL server, started when a test first needs it."""
+    from tests.postgres import server
+
+    with server() as running:
+        yield running
 
 
 @pytest.fixture

@@ -92,10 +92,10 @@ def _init(arguments: argparse.Namespace) -> int:
     )
     organization = found(target, founding, system_ambient())
     if arguments.json:
-        print_json({"organization": organization, "store": f"sqlite:///{target.path}"})
+        print_json({"organization": organization, "store": target.url})
     else:
         store = f" --store {shlex.quote(arguments.store)}" if arguments.store else ""
-        say(f"{arguments.name} is ready at {target.path}. Open it: orgtui{store}")
+        say(f"{arguments.name} is ready at {target.place}. Open it: orgtui{store}")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from orgtui.store.contract import Store
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
 from tests.conftest import Clock, copy_of_acme
+from tests.postgres import Server
 
 TABLES = tuple(SQLModel.metadata.tables)
 Everything = dict[str, list[tuple[Any, ...]]]
@@ -58,7 +58,28 @@ class Sqlite:
         shutil.rmtree(self._path.parent, ignore_errors=True)
 
 
-BACKENDS: dict[str, Callable[[Path, Path, Clock, str], Backend]] = {"sqlite": Sqlite}
+class Postgres:
+    """A database of a server."""
+
+    def __init__(self, server: Server, directory: Path, clock: Clock, timezone: str) -> None:
+        self.clock, self._server, self._opened = clock, server, list[SqlStore]()
+        self._place = server.acme(directory, clock, timezone)
+        self._behind = self._place.database()
+
+    def open(self, actor: str | None = None) -> Store:
+        opened = open_sql_store(self._place.database(), actor, self.clock.ambient())
+        self._opened.append(opened)
+        return opened.store
+
+    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self._behind.reading() as rows:
+            return rows.all(sql, **parameters)
+
+    def close(self) -> None:
+        self._behind.close()
+        for opened in self._opened:
+            opened.close()
+        self._server.drop(self._place)
 
 
 def everything(backend: Backend) -> Everything:

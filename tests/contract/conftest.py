@@ -13,7 +13,7 @@ from orgtui.domain.roles import Role
 from orgtui.store.contract import Store
 from orgtui.store.contract.team import NewInvitation
 from tests.conftest import Clock
-from tests.contract.backends import BACKENDS, Backend
+from tests.contract.backends import Backend, Postgres, Sqlite
 
 T = TypeVar("T")
 ADMIN = "grace@acme.example"
@@ -26,15 +26,39 @@ def wait(answer: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(answer)
 
 
-@pytest.fixture(params=list(BACKENDS))
-def founded(request: pytest.FixtureRequest, memory: Path, templates: Path, clock: Clock) -> Iterator[Founder]:
+# Beside these, every example of which is run, each test is run on PostgreSQL with its first; the soak has them all.
+ALL_EXAMPLES = {"test_every_answer_comes_back_from_json_as_it_was"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the soak what would only say again on PostgreSQL what it said on SQLite."""
+    seen = set[tuple[Path, str]]()
+    for item in items:
+        if isinstance(item, pytest.Function) and _is_on_postgresql(item):
+            test = item.path, item.originalname
+            if test in seen and item.originalname not in ALL_EXAMPLES:
+                item.add_marker(pytest.mark.soak)
+            seen.add(test)
+
+
+def _is_on_postgresql(item: pytest.Function) -> bool:
+    return hasattr(item, "callspec") and item.callspec.params.get("founded") == "postgresql"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def founded(request: pytest.FixtureRequest, memory: Path, clock: Clock) -> Iterator[Founder]:
     """Makes organizations, in UTC unless another timezone is named."""
     made: list[Backend] = []
+    kept = request.getfixturevalue("templates" if request.param == "sqlite" else "postgres")
 
     def make(timezone: str = "UTC") -> Backend:
         directory = memory / str(len(made))
         directory.mkdir()
-        made.append(BACKENDS[request.param](directory, templates, clock, timezone))
+        if request.param == "sqlite":
+            made.append(Sqlite(directory, kept, clock, timezone))
+        else:
+            made.append(Postgres(kept, directory, clock, timezone))
         return made[-1]
 
     yield make

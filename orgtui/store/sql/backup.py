@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 from orgtui.domain.errors import AlreadyThere
+from orgtui.store.sql.database import Database
 from orgtui.store.sql.sqlite import SqliteDatabase
 
 _LAST = "SELECT seq, mac FROM audit WHERE org_id = :org ORDER BY seq DESC LIMIT 1"
 
 
-def back_up(source: SqliteDatabase, to: Path, organization: str) -> str:
+def back_up(source: Database, to: Path, organization: str) -> str:
     """Copy *source* to a new file and answer the audit head (`SEQ:MAC`) in that copy; needs no master key.
 
     Raises AlreadyThere for a file that exists, StoreRefused where it cannot be made.

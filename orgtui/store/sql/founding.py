@@ -13,8 +13,8 @@ from orgtui.domain.plans import BY_KEY
 from orgtui.domain.roles import Role
 from orgtui.domain.text import name as checked_name
 from orgtui.store.sql import chain, schema
-from orgtui.store.sql.rows import Rows
-from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.store.sql.database import Database
+from orgtui.store.sql.rows import rows_of
 
 # Makes the seed's €10 about 500,000 GPT-4o tokens, input and output alike.
 CREDIT_RATE = "3.2"
@@ -33,7 +33,7 @@ class Founding:
     workspace: str | None = "Default"
 
 
-def found(database: SqliteDatabase, founding: Founding, ambient: Ambient) -> str:
+def found(database: Database, founding: Founding, ambient: Ambient) -> str:
     """Make the organization and answer its id; raises AlreadyThere, Invalid, StoreRefused."""
     checked = _checked(founding)
     database.create()
@@ -44,16 +44,15 @@ def found(database: SqliteDatabase, founding: Founding, ambient: Ambient) -> str
             schema.ensure(database, ambient)
         with database.writing() as session:
             if taken := session.connection().exec_driver_sql("SELECT name FROM organizations LIMIT 1").first():
-                raise AlreadyThere(f"{database.path} already holds the organization {taken[0]}.")
+                raise AlreadyThere(f"{database.place} already holds the organization {taken[0]}.")
             key = database.keys.open(ambient.random, create=True).chain()
             organization, *rest = _rows(checked, ambient)
             session.add(organization)
             session.flush()
             session.add_all(rest)
-            connection: Any = session.connection().connection.driver_connection
             session.add(
                 chain.next_row(
-                    Rows(connection),
+                    rows_of(session),
                     key,
                     organization=organization.id,
                     at=organization.created_at,

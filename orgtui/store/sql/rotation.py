@@ -5,19 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import StoreRefused
 from orgtui.domain.months import micros
 from orgtui.domain.roles import PLATFORM
 from orgtui.store.sql import chain
-from orgtui.store.sql.rows import Rows
-from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.store.sql.database import Database
+from orgtui.store.sql.rows import rows_of
 from orgtui.vault import Binding, MasterKeys, Vault, VaultError
-
-if TYPE_CHECKING:
-    from sqlmodel import Session
 
 Progress = Callable[[int, int], None]
 
@@ -49,7 +45,7 @@ class Rotation:
 
 
 def rotate_master(
-    database: SqliteDatabase, ambient: Ambient, progress: Progress | None = None, *, batch: int = BATCH
+    database: Database, ambient: Ambient, progress: Progress | None = None, *, batch: int = BATCH
 ) -> Rotation:
     """Finish the rotation that was begun, or else begin one and finish it.
 
@@ -72,13 +68,13 @@ def rotate_master(
             raise StoreRefused(_complaint(damaged))
 
 
-def _begin(database: SqliteDatabase, keys: MasterKeys, ambient: Ambient) -> int:
+def _begin(database: Database, keys: MasterKeys, ambient: Ambient) -> int:
     """Add a master key unless one is being retired already; answers how many keys have to be moved."""
     with database.writing() as session:
         # Inside the transaction: whoever seals meanwhile waits, and of two rotations the second one sees the first.
         if not keys.retired:
             keys.rotate()
-        rows = _rows(session)
+        rows = rows_of(session)
         for (organization,) in rows.all("SELECT id FROM organizations"):
             session.add(
                 chain.next_row(
@@ -99,12 +95,12 @@ def _begin(database: SqliteDatabase, keys: MasterKeys, ambient: Ambient) -> int:
         return everything - int(rows.value(_COUNT, head=_head(keys.current)))
 
 
-def _pass(database: SqliteDatabase, vault: Vault, size: int, damaged: list[str]) -> Iterator[int]:
+def _pass(database: Database, vault: Vault, size: int, damaged: list[str]) -> Iterator[int]:
     """Move all that can be moved, a batch a transaction; yields how many each was, and names the others."""
     org = id_ = ""
     while True:
         with database.writing() as session:
-            rows, moved = _rows(session), list[dict[str, str]]()
+            rows, moved = rows_of(session), list[dict[str, str]]()
             batch = rows.all(_NEXT, head=_head(vault.keys.current), org=org, id=id_, batch=size)
             for org, id_, provider, sealed in batch:
                 try:
@@ -118,10 +114,10 @@ def _pass(database: SqliteDatabase, vault: Vault, size: int, damaged: list[str])
         time.sleep(_PAUSE)
 
 
-def _forget(database: SqliteDatabase, keys: MasterKeys) -> list[str]:
+def _forget(database: Database, keys: MasterKeys) -> list[str]:
     """Forget the retired master keys that no row needs, while nobody can write one."""
     with database.writing() as session:
-        rows = _rows(session)
+        rows = rows_of(session)
         unused = [kid for kid in keys.retired if not rows.value(_COUNT, head=_head(kid))]
         for kid in unused:
             keys.drop(kid)
@@ -137,8 +133,3 @@ def _complaint(damaged: list[str]) -> str:
 
 def _head(kid: str) -> str:
     return f"v1.{kid}."
-
-
-def _rows(session: Session) -> Rows:
-    connection: Any = session.connection().connection.driver_connection
-    return Rows(connection)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+# What is left as it is (texts, quoted names, casts), a parameter, or a percent sign, which means something to psycopg.
+_PART = r"""'[^']*'|"[^"]*"|::|:(?P<name>[a-z_][a-z0-9_]*)|%"""
 
 
 class Cursor(Protocol):
@@ -48,3 +56,37 @@ class Rows:
         """The statement once for each set of parameters."""
         if parameters:
             self._connection.executemany(sql, parameters)
+
+
+def rows_of(session: Session) -> Rows:
+    """Plain SQL in a session's transaction, after all that the session holds back."""
+    session.flush()
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    return Rows(driver if connection.dialect.name == "sqlite" else Pyformat(driver))
+
+
+class Pyformat:
+    """A connection of psycopg, whose statements name their parameters `%(name)s`."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Any = None, /) -> Any:
+        """As psycopg does."""
+        return self._connection.execute(pyformat(sql), parameters or {})
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> None:
+        """As psycopg's cursors do: all of them sent before the first answer is waited for."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(pyformat(sql), parameters)
+
+
+@lru_cache(1024)
+def pyformat(sql: str) -> str:
+    """The statement as psycopg reads it."""
+
+    def part(found: re.Match[str]) -> str:
+        return f"%({name})s" if (name := found["name"]) else found[0].replace("%", "%%")
+
+    return re.sub(_PART, part, sql)

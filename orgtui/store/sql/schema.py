@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import StoreRefused
 from orgtui.store.sql import chain
-from orgtui.store.sql.rows import Rows
-from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.store.sql.database import Database
+from orgtui.store.sql.rows import rows_of
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -21,55 +21,64 @@ SCRIPTS = Path(__file__).parent / "migrations"
 _OURS = {"alembic_version", "organizations"}
 
 
-def revision_of(database: SqliteDatabase) -> str | None:
-    """The schema revision of an existing database file, None while it is empty; raises StoreRefused."""
+def revision_of(database: Database) -> str | None:
+    """The schema revision of an existing database, None while it is empty; raises StoreRefused."""
     with database.reading() as rows:
-        tables = {name for (name,) in rows.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = database.tables(rows)
         if not tables:
             return None
         if not tables >= _OURS:
-            raise StoreRefused(f"{database.path} is a database of another program.")
+            raise StoreRefused(f"{database.place} is a database of another program.")
         found = str(rows.value("SELECT version_num FROM alembic_version"))
     if found not in REVISIONS:
         raise StoreRefused(
-            f"{database.path} has schema {found}, newer than this program's {HEAD}: upgrade orgtui to open it."
+            f"{database.place} has schema {found}, newer than this program's {HEAD}: upgrade orgtui to open it."
         )
     return found
 
 
-def ensure(database: SqliteDatabase, ambient: Ambient) -> Path | None:
-    """Bring the schema to HEAD; answers the backup made before an upgrade, if one was.
+def ensure(database: Database, ambient: Ambient) -> Path | None:
+    """See that the schema is HEAD; answers the backup made before an upgrade, if one was.
 
-    Raises NotFound for an empty file, StoreRefused for a schema this program does not know.
+    Raises NotFound where there is none, StoreRefused for one that this program does not know, and for an older one that
+    is not a single program's to change.
     """
     found = revision_of(database)
     if found is None:
         raise database.nothing_here()
     if found == HEAD:
         return None
+    if not database.upgrades_itself:
+        raise StoreRefused(
+            f"{database.place} has schema {found}, older than this program's {HEAD}: make a backup, then run "
+            "`orgtui db upgrade`."
+        )
+    return upgrade(database, ambient)
+
+
+def upgrade(database: Database, ambient: Ambient) -> Path | None:
+    """Bring an older schema to HEAD, all of it or nothing; answers as `ensure` does."""
     with database.migrating() as session:
         # Another process may have upgraded it while this one waited; its backup is not to be replaced.
         found = session.connection().exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
         if found == HEAD:
             return None
-        backup = database.path.with_name(f"{database.path.name}.{found}.{ambient.now():%Y%m%dT%H%M%SZ}.backup")
-        database.backup(backup)
+        backup = database.before_upgrade(found, ambient.now())
         _migrate(session)
         if found == "0001":
             _seal(database, session, ambient)
     return backup
 
 
-def _seal(database: SqliteDatabase, session: Session, ambient: Ambient) -> None:
+def _seal(database: Database, session: Session, ambient: Ambient) -> None:
     """Begin the audit chain; there were no master keys before, but where provider keys were sealed with some."""
-    connection: Any = session.connection().connection.driver_connection
-    rows = Rows(connection)
+    rows = rows_of(session)
     sealed = rows.one("SELECT 1 FROM provider_keys")
     chain.seal(rows, database.keys.open(ambient.random, create=sealed is None).chain())
 
 
-def make(database: SqliteDatabase) -> None:
-    """Make the tables in an empty file; none the worse for another process that does the same."""
+def make(database: Database) -> None:
+    """Make the tables in an empty database; none the worse for another process that does the same."""
     with database.migrating() as session:
         _migrate(session)
 

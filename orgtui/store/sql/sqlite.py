@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unreachable
+from orgtui.store.sql.database import PATIENCE
 from orgtui.store.sql.rows import Rows
 from orgtui.vault import KeyFile, beside
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlmodel import Session
 
-PATIENCE = 10.0
 _READ_ONLY = "cannot be changed: the file, its folder or its disk is read-only."
 
 
@@ -43,6 +44,21 @@ class SqliteDatabase:
     def label(self) -> str:
         """What the footer calls it."""
         return "local"
+
+    @property
+    def place(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    @property
+    def url(self) -> str:
+        """What opens it with --store."""
+        return f"sqlite:///{self.path}"
+
+    @property
+    def upgrades_itself(self) -> bool:
+        """A file is one program's own."""
+        return True
 
     def check(self) -> None:
         """Raise NotFound or StoreRefused unless there is a regular file to open."""
@@ -71,6 +87,10 @@ class SqliteDatabase:
             raise StoreRefused(f"{self.path} cannot be made: {error.strerror}.") from error
         self.check()
 
+    def tables(self, rows: Rows) -> set[str]:
+        """The names of all tables."""
+        return {name for (name,) in rows.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
     @contextmanager
     def reading(self) -> Iterator[Rows]:
         """Rows of one consistent moment."""
@@ -85,8 +105,11 @@ class SqliteDatabase:
                     connection.close()
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """A session inside BEGIN IMMEDIATE; commits at the end, rolls back on any error."""
+    def writing(self, organization: str | None = None) -> Iterator[Session]:
+        """A session inside BEGIN IMMEDIATE, which no other writes beside: whatever *organization* there is.
+
+        It commits at the end and rolls back on any error.
+        """
         with self._session(self._write_engine()) as session:
             yield session
 
@@ -106,6 +129,12 @@ class SqliteDatabase:
                     raise StoreRefused(f"{self.path} was not upgraded: rows of {broken[0]} would hang from nothing.")
         finally:
             engine.dispose()
+
+    def before_upgrade(self, revision: str, now: datetime) -> Path:
+        """A backup beside the file."""
+        backup = self.path.with_name(f"{self.path.name}.{revision}.{now:%Y%m%dT%H%M%SZ}.backup")
+        self.backup(backup)
+        return backup
 
     def backup(self, to: Path) -> None:
         """A consistent copy that only its owner can read, taken while others may write: whole, or not there."""

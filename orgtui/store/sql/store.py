@@ -16,8 +16,8 @@ from orgtui.domain.roles import PLATFORM
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
 from orgtui.store.sql import schema
+from orgtui.store.sql.database import Database
 from orgtui.store.sql.rows import Rows
-from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.unit_of_work import UnitOfWork
 
 
@@ -41,7 +41,7 @@ def implementation(operation: Operation) -> Callable[..., Any]:
     return function
 
 
-def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient) -> SqlStore:
+def open_sql_store(database: Database, actor: str | None, ambient: Ambient) -> SqlStore:
     """Open the one organization of a database for *actor* (its first owner when None).
 
     Raises NotFound where there is none, StoreRefused where the database cannot be used.
@@ -80,7 +80,7 @@ def open_sql_store(database: SqliteDatabase, actor: str | None, ambient: Ambient
     return SqlStore(acting(actor or owner), acting(PLATFORM), close)
 
 
-def _find(rows: Rows, database: SqliteDatabase) -> tuple[str, str]:
+def _find(rows: Rows, database: Database) -> tuple[str, str]:
     organization = rows.value("SELECT id FROM organizations ORDER BY created_at LIMIT 1")
     if organization is None:
         raise database.nothing_here()

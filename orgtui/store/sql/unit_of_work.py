@@ -18,8 +18,8 @@ from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role
 from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.operation import Operation, current_key
 from orgtui.store.sql.chain import next_row
-from orgtui.store.sql.rows import Rows
-from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.store.sql.database import Database, Dropped
+from orgtui.store.sql.rows import Rows, rows_of
 from orgtui.vault import MasterKeys, Vault
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ class Write:
     @property
     def rows(self) -> Rows:
         """Plain SQL in this transaction, after all that the session holds back."""
-        self.session.flush()
-        connection: Any = self.session.connection().connection.driver_connection
-        return Rows(connection)
+        return rows_of(self.session)
 
     def read(self) -> Read:
         """The same moment, for the functions that answer reads."""
@@ -107,11 +105,18 @@ class Write:
 class UnitOfWork:
     """Runs operations of one organization for one actor on one database."""
 
-    def __init__(self, database: SqliteDatabase, organization: str, actor: str, ambient: Ambient) -> None:
+    def __init__(self, database: Database, organization: str, actor: str, ambient: Ambient) -> None:
         self._database, self._organization, self._actor, self._ambient = database, organization, actor, ambient
 
     def read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a read: permission and rows of the same moment."""
+        try:
+            return self._read(operation, function, arguments)
+        except Dropped:
+            # As after a restart of the server. What only looks may look twice.
+            return self._read(operation, function, arguments)
+
+    def _read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         with self._database.reading() as rows:
             actor, role = self._permit(rows, operation)
             tx = Read(rows, self._organization, actor, role, self._ambient.now(), lambda: self._keys().chain())
@@ -119,7 +124,7 @@ class UnitOfWork:
 
     def write(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a write: all of it is kept, or nothing."""
-        with self._database.writing() as session:
+        with self._database.writing(self._organization) as session:
             now = self._ambient.now()
             tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, now, self._keys)
             key = current_key()

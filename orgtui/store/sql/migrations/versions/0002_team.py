@@ -20,6 +20,25 @@ TRIGGERS = (
     BEGIN SELECT RAISE(ABORT, 'audit rows are not deleted'); END
     """,
 )
+_POSTGRES = (
+    """
+    CREATE FUNCTION audit_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'UPDATE' THEN
+            RAISE EXCEPTION 'audit rows are not changed';
+        ELSIF TG_OP = 'TRUNCATE' OR EXISTS (SELECT 1 FROM organizations WHERE id = OLD.org_id) THEN
+            RAISE EXCEPTION 'audit rows are not deleted';
+        END IF;
+        RETURN OLD;
+    END $$
+    """,
+    """
+    CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+    FOR EACH ROW WHEN (OLD.mac <> '') EXECUTE FUNCTION audit_is_kept()
+    """,
+    "CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_is_kept()",
+    "CREATE TRIGGER audit_is_not_emptied BEFORE TRUNCATE ON audit EXECUTE FUNCTION audit_is_kept()",
+)
 
 
 def upgrade() -> None:
@@ -28,6 +47,5 @@ def upgrade() -> None:
     op.add_column("invitations", sa.Column("delivery", sa.String(), nullable=False, server_default="unsent"))
     op.add_column("invitations", sa.Column("delivery_note", sa.String(), nullable=False, server_default=""))
     op.add_column("audit", sa.Column("mac", sa.String(), nullable=False, server_default=""))
-    if op.get_bind().dialect.name == "sqlite":
-        for trigger in TRIGGERS:
-            op.execute(trigger)
+    for statement in TRIGGERS if op.get_bind().dialect.name == "sqlite" else _POSTGRES:
+        op.execute(statement)
