@@ -144,8 +144,8 @@ class PostgresDatabase:
         """Nothing: whoever says upgrade has a backup."""
 
     def backup(self, to: Path) -> None:
-        """An SQLite file with all there is of one moment."""
-        raise NotImplementedError
+        """Raise StoreRefused: the server has tools of its own, which know of roles and other databases too."""
+        raise StoreRefused(f"{self.place} is backed up with pg_dump; keep the file of the master keys apart from it.")
 
     def close(self) -> None:
         """Close all connections that nobody uses; a later use opens them again."""
