@@ -23,6 +23,7 @@ SECTIONS = {
     "billing": "the plan, AI credits, and paying for them",
     "keys": "its own keys of the model providers",
     "workspaces": "the isolated environments below it",
+    "access": "tokens, by which people and programs come in through a server",
     "audit": "who changed what, and the proof that nobody changed that",
 }
 KEY_ON_COMMAND_LINE = (

@@ -34,6 +34,12 @@ class Forbidden(OrgtuiError):
     code, status, exit_code = "forbidden", 403, 3
 
 
+class Unauthenticated(Forbidden):
+    """Nobody is known to be asking: no token, or one that is unknown, revoked or lapsed."""
+
+    code, status = "unauthenticated", 401
+
+
 class NotFound(OrgtuiError):
     """Nothing of that name or id exists, as far as the actor may know."""
 
@@ -80,6 +86,16 @@ class Unreachable(OrgtuiError):
     code, status, exit_code = "unreachable", 503, 6
 
 
+class TooMany(OrgtuiError):
+    """Asked too often; `retry_after` is in how many seconds it may be tried again."""
+
+    code, status, exit_code = "too_many", 429, 6
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.retry_after = retry_after
+
+
 class Undelivered(OrgtuiError):
     """A mail server did not take a message; `temporary` says whether the same may work later."""
 
@@ -102,6 +118,7 @@ ERRORS: dict[str, type[OrgtuiError]] = {
         OrgtuiError,
         Invalid,
         Forbidden,
+        Unauthenticated,
         NotFound,
         Conflict,
         Stale,
@@ -109,6 +126,7 @@ ERRORS: dict[str, type[OrgtuiError]] = {
         LastOwner,
         KeyReused,
         Unreachable,
+        TooMany,
         Undelivered,
         StoreRefused,
     )

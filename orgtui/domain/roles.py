@@ -41,6 +41,7 @@ class Permission(StrEnum):
     USE_KEYS = "use_keys"
     SETTLE_PAYMENTS = "settle_payments"
     VIEW_AUDIT = "view_audit"
+    MANAGE_ACCESS = "manage_access"
 
 
 _OWNER_ONLY = {Permission.DELETE_ORGANIZATION, Permission.TRANSFER_OWNERSHIP, Permission.MANAGE_BILLING}
@@ -61,6 +62,10 @@ PLATFORM_PERMISSIONS = frozenset(
         Permission.VIEW,
     }
 )
+
+# What a token may carry. Of payments and their credits only what runs beside the books may tell, and no token can.
+PLATFORM_TOKEN_PERMISSIONS = PLATFORM_PERMISSIONS - {Permission.SETTLE_PAYMENTS}
+READING_PERMISSIONS = frozenset({Permission.VIEW, Permission.VIEW_AUDIT})
 
 REASONS: dict[Permission, str] = {
     Permission.DELETE_ORGANIZATION: "Only an owner can delete the organization.",

@@ -16,6 +16,7 @@ from orgtui.domain.roles import PLATFORM, Permission, Role, WorkspaceRole, allow
 from orgtui.domain.subscriptions import Card, Subscription, SubscriptionStatus
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
+from orgtui.store.contract.access import NewToken
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.billing import (
     NewCredit,
@@ -79,6 +80,7 @@ class World:
     key: str
     payment: str
     paid: str
+    token: str
 
 
 async def people(store: Store, platform: Store) -> World:
@@ -93,8 +95,20 @@ async def people(store: Store, platform: Store) -> World:
     key = (await store.api_keys.add(NewKey(provider="mistral", secret="m" * 32))).id or ""
     version = (await store.general.show()).version
     open_, paid = await bought(store, platform)
+    token = (await store.access.create(NewToken(name="Laptop"))).token.id
     return World(
-        admin, peer, partner, invitation.member.id, invitation.code, workspace.id, version, shelf, key, open_, paid
+        admin,
+        peer,
+        partner,
+        invitation.member.id,
+        invitation.code,
+        workspace.id,
+        version,
+        shelf,
+        key,
+        open_,
+        paid,
+        token,
     )
 
 
@@ -133,8 +147,8 @@ async def furnish(store: Store, workspace: str) -> str:
 
 # What leaves neither an audit row nor a revision: nobody's screen needs to be drawn again for it.
 QUIET = frozenset({"team.present", "billing.reconciled"})
-# What admins may do, but not with these arguments: nobody grants a role above their own.
-ABOVE_ADMINS = frozenset({"team.set_role"})
+# What admins may do, but not with these arguments: nobody grants or touches a role above their own.
+ABOVE_ADMINS = frozenset({"team.set_role", "access.revoke"})
 
 VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "general.overview": lambda _: {},
@@ -154,6 +168,9 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "team.transfer": lambda world: {"id": world.peer, "confirm": PEER},
     "team.remove": lambda world: {"id": world.peer},
     "team.leave": lambda _: {},
+    "access.show": lambda _: {},
+    "access.create": lambda _: {"token": NewToken(name="Laptop", scopes=(Permission.VIEW,), days=7)},
+    "access.revoke": lambda world: {"id": world.token},
     "audit.entries": lambda _: {"text": "acme", "since": WHEN.date(), "limit": 3},
     "audit.verify": lambda _: {},
     "usage.month": lambda world: {"month": "2026-11", "workspace": world.workspace},

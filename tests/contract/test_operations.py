@@ -14,6 +14,7 @@ from orgtui.domain.errors import Forbidden, KeyReused, NotFound
 from orgtui.domain.money import Money
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract.access import Kind, NewToken
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.billing import NewCredit, NewPayment, PaymentStatus, PlanAction, PlanRequest, Reversal
 from orgtui.store.contract.general import GeneralChanges
@@ -218,6 +219,15 @@ REFUSED: dict[str, Callable[[World], list[dict[str, Any]]]] = {
     ],
     "team.remove": lambda world: [{"id": NONE}, {"id": world.partner}],
     "team.leave": lambda _: [{}],
+    "access.create": lambda _: [
+        {"token": NewToken(name=" ")},
+        {"token": NewToken(name="Laptop", days=0)},
+        {"token": NewToken(name="Laptop", days=367)},
+        {"token": NewToken(name="Laptop", scopes=(Permission.USE_KEYS,))},
+        {"token": NewToken(name="Report", kind=Kind.AUTOMATION, scopes=(Permission.MANAGE_MEMBERS,))},
+        {"token": NewToken(name="Platform", kind=Kind.PLATFORM, scopes=(Permission.SETTLE_PAYMENTS,))},
+    ],
+    "access.revoke": lambda _: [{"id": NONE}],
     "usage.record": lambda _: [
         {"batch": UsageBatch(runs=(RUN,) * 5_001)},
         {"batch": UsageBatch(calls=(CALL,) * 5_001)},

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orgtui.domain.codes import INVITATION, code_hash, new_code
+from orgtui.domain.codes import INVITATION, code_hash, is_token, new_code, new_token
 
 DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 BITS = st.binary(min_size=32, max_size=32)
@@ -77,3 +77,17 @@ def test_another_code_has_another_hash(bits: bytes, other: bytes) -> None:
 @pytest.mark.parametrize("text", ["", "\ud800", "\0", "é" * 10_000])
 def test_anything_typed_has_a_hash(text: str) -> None:
     assert re.fullmatch("[0-9a-f]{64}", code_hash(text))
+
+
+@given(st.binary(min_size=27, max_size=27))
+def test_a_token_is_known_by_its_checksum(drawn: bytes) -> None:
+    token = new_token("orgtui_pat_", lambda _: drawn)
+    assert re.fullmatch(r"orgtui_pat_[0-9A-Za-z]{43}", token)
+    assert is_token(token)
+    for place in range(len("orgtui_pat_"), len(token)):
+        other = "x" if token[place] != "x" else "y"
+        assert not is_token(token[:place] + other + token[place + 1 :])
+    assert not is_token(token.replace("pat", "plt"))
+    assert not any(
+        is_token(wrong) for wrong in (token + "0", token[:-1], token + "\n", "", new_code(INVITATION, os.urandom))
+    )

@@ -190,6 +190,7 @@ def test_no_operation_touches_the_other(twins: Twins, declared: Operation) -> No
 
 # All whose valid arguments name something that an organization has; whoever declares another adds it here.
 NAMING = {
+    "access.revoke",
     *("team.resend", "team.delivered", "team.revoke", "team.join", "team.set_role", "team.transfer", "team.remove"),
     *("usage.month", "usage.day", "api_keys.checked"),
     *(f"billing.{name}" for name in ("payments", "payment", "withdraw", "opened", "settle", "reverse")),

@@ -128,6 +128,7 @@ OF_PEOPLE: dict[str, Attempt] = {
     "team.set_role": lambda store, id: store.team.set_role(id, Role.OWNER),
     "team.transfer": lambda store, id: store.team.transfer(id, "linus@acme.example"),
     "team.remove": lambda store, id: store.team.remove(id),
+    "access.revoke": lambda store, id: store.access.revoke(id),
 }
 
 

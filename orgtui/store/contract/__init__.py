@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orgtui.store.contract.access import Access
     from orgtui.store.contract.api_keys import ApiKeys
     from orgtui.store.contract.audit import Audit
     from orgtui.store.contract.billing import Billing
@@ -27,6 +28,7 @@ class _Contracts(Mapping[str, type[Any]]):
         "billing": "Billing",
         "api_keys": "ApiKeys",
         "workspaces": "Workspaces",
+        "access": "Access",
         "audit": "Audit",
     }
 
@@ -87,6 +89,12 @@ class Store:
     def workspaces(self) -> Workspaces:
         """The organization's workspaces."""
         section: Workspaces = self._make(CONTRACTS["workspaces"])
+        return section
+
+    @cached_property
+    def access(self) -> Access:
+        """The tokens that open a server."""
+        section: Access = self._make(CONTRACTS["access"])
         return section
 
     @cached_property

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.roles import Permission
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
+# The pydantic configuration of what comes in: a field that is not declared is refused, not ignored.
+STRICT: Final[dict[str, Any]] = {"extra": "forbid"}
 _DECLARED = "__operation__"
 _key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
 # Every revision this program can read and upgrade, oldest first; the last is its own.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = REVISIONS[-1]
 SCRIPTS = Path(__file__).parent / "migrations"
 _OURS = {"alembic_version", "organizations"}

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import Unreachable
+from orgtui.domain.codes import is_token
+from orgtui.domain.errors import OrgtuiError, Unauthenticated, Unreachable
+from orgtui.domain.months import micros
 from orgtui.domain.roles import PLATFORM
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
 from orgtui.store.sql import schema
 from orgtui.store.sql.database import Database
-from orgtui.store.sql.rows import Rows
-from orgtui.store.sql.unit_of_work import UnitOfWork
+from orgtui.store.sql.rows import Rows, rows_of
+from orgtui.store.sql.unit_of_work import NOBODY, UnitOfWork
+
+# Of use within a minute nobody needs to know, and every request would be a write.
+_USE_NOTED = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Whoever came with a token: the store as it is for them, and the token's id."""
+
+    store: Store
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +42,14 @@ class SqlStore:
     who asks after that is answered Unreachable.
 
     `platform` is the same store with the platform acting: for what this program does in its name, never for a person.
+    `outside` is the same for nobody in particular, who may accept an invitation; `admit` answers who comes with a
+    token, and raises Unauthenticated.
     """
 
     store: Store
     platform: Store
+    outside: Store
+    admit: Callable[[str], Awaitable[Guest]]
     close: Callable[[], None]
 
 
@@ -54,30 +73,61 @@ def open_sql_store(database: Database, actor: str | None, ambient: Ambient) -> S
     reads = ThreadPoolExecutor(1, thread_name_prefix="orgtui-read")
     writes = ThreadPoolExecutor(1, thread_name_prefix="orgtui-write")
 
-    def acting(whose: str) -> Store:
-        unit = UnitOfWork(database, organization, whose, ambient)
+    def acting(whose: str, token: str | None = None) -> Store:
+        unit = UnitOfWork(database, organization, whose, ambient, token)
 
         async def invoke(operation: Operation, arguments: dict[str, Any]) -> Any:
             def work() -> Any:
                 run = unit.write if operation.writes else unit.read
                 return run(operation, implementation(operation), arguments)
 
-            executor = writes if operation.writes else reads
-            try:
-                answer = asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
-            except RuntimeError as error:
-                # From an executor that was shut down, and from no other: work itself raises where it is awaited.
-                raise Unreachable("The store is closed.") from error
-            return await answer
+            return await _aside(writes if operation.writes else reads, work)
 
         return Store(lambda contract: face(contract, invoke), database.label)
+
+    async def admit(secret: str) -> Guest:
+        if not is_token(secret):
+            raise Unauthenticated("This is no token; copy all of it, from orgtui_ to its end.")
+        id, actor, used = await _aside(reads, lambda: _known(database, organization, secret, ambient))
+        if used is None or used < micros(ambient.now() - _USE_NOTED):
+            # Not waited for: whether it can be noted is nothing to whoever asks.
+            writes.submit(_note_use, database, organization, id, ambient)
+        return Guest(acting(actor, id), id)
 
     def close() -> None:
         reads.shutdown(wait=True)
         writes.shutdown(wait=True)
         database.close()
 
-    return SqlStore(acting(actor or owner), acting(PLATFORM), close)
+    return SqlStore(acting(actor or owner), acting(PLATFORM), acting(NOBODY), admit, close)
+
+
+async def _aside(executor: ThreadPoolExecutor, work: Callable[[], Any]) -> Any:
+    try:
+        answer = asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
+    except RuntimeError as error:
+        # From an executor that was shut down, and from no other: work itself raises where it is awaited.
+        raise Unreachable("The store is closed.") from error
+    return await answer
+
+
+def _known(database: Database, organization: str, secret: str, ambient: Ambient) -> tuple[str, str, int | None]:
+    """Id, actor and last use of a token that is there; what it is worth, each operation asks in its transaction."""
+    from orgtui.store.sql.queries.access import maker, token_hash
+
+    hashed = token_hash(database.keys.open(ambient.random).requests(), organization, secret)
+    with database.reading() as rows:
+        return maker(rows, organization, hashed)
+
+
+def _note_use(database: Database, organization: str, id: str, ambient: Ambient) -> None:
+    with suppress(OrgtuiError), database.writing(organization) as session:
+        rows_of(session).run(
+            "UPDATE access_tokens SET last_used_at = :now WHERE org_id = :org AND id = :id",
+            now=micros(ambient.now()),
+            org=organization,
+            id=id,
+        )
 
 
 def _find(rows: Rows, database: Database) -> tuple[str, str]:

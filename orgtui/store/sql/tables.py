@@ -342,6 +342,34 @@ class LedgerRow(SQLModel, table=True):
     payment_id: str | None
 
 
+class AccessToken(SQLModel, table=True):
+    """A token: only a keyed hash of it is kept. What was made with it goes with it.
+
+    `scopes` are permissions between spaces, none: all that its kind and its maker may. Its maker is the member with
+    that id, and nobody who joins later under the same address.
+    """
+
+    __tablename__ = "access_tokens"
+    __table_args__ = (
+        Index("access_tokens_hash", "org_id", "hash", unique=True),
+        Index("access_tokens_made_with", "org_id", "made_with"),
+        ForeignKeyConstraint(["org_id", "made_with"], ["access_tokens.org_id", "access_tokens.id"], ondelete="CASCADE"),
+    )
+
+    org_id: str = _organization()
+    id: str = Field(primary_key=True)
+    kind: str
+    name: str
+    hash: str
+    member_id: str
+    maker: str
+    made_with: str | None = None
+    scopes: str
+    created_at: int = _instant()
+    expires_at: int = _instant()
+    last_used_at: int | None = _instant(nullable=True)
+
+
 class AuditRow(SQLModel, table=True):
     """Who changed what, with their role at that moment; written in the transaction of the change, and chained."""
 

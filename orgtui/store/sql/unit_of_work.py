@@ -16,6 +16,7 @@ from orgtui.domain.errors import Forbidden, KeyReused, NotFound
 from orgtui.domain.months import micros
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, allows, refusal
 from orgtui.store.contract import CONTRACTS
+from orgtui.store.contract.access import Kind
 from orgtui.store.contract.operation import Operation, current_key
 from orgtui.store.sql.chain import next_row
 from orgtui.store.sql.database import Database, Dropped
@@ -24,6 +25,8 @@ from orgtui.vault import MasterKeys, Vault
 
 if TYPE_CHECKING:
     from sqlmodel import Session
+
+    from orgtui.store.sql.queries.access import Standing
 
 NOBODY = "invitee"
 _NONCE = 12
@@ -43,7 +46,10 @@ class Read:
 
 @dataclass(slots=True)
 class Write:
-    """What a write is given, inside its transaction. It must end with `audit` or `unchanged`, once."""
+    """What a write is given, inside its transaction. It must end with `audit` or `unchanged`, once.
+
+    `bearer` is the token by which the actor came, None for who opened the store itself.
+    """
 
     session: Session
     operation: str
@@ -53,6 +59,7 @@ class Write:
     ambient: Ambient
     now: datetime
     keys: Callable[[], MasterKeys]
+    bearer: Standing | None = field(default=None, init=False)
     changed: bool | None = field(default=None, init=False)
 
     @property
@@ -103,10 +110,13 @@ class Write:
 
 
 class UnitOfWork:
-    """Runs operations of one organization for one actor on one database."""
+    """Runs operations of one organization for one actor on one database, who may have come with a *token* (its id)."""
 
-    def __init__(self, database: Database, organization: str, actor: str, ambient: Ambient) -> None:
+    def __init__(
+        self, database: Database, organization: str, actor: str, ambient: Ambient, token: str | None = None
+    ) -> None:
         self._database, self._organization, self._actor, self._ambient = database, organization, actor, ambient
+        self._token = token
 
     def read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a read: permission and rows of the same moment."""
@@ -118,7 +128,7 @@ class UnitOfWork:
 
     def _read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         with self._database.reading() as rows:
-            actor, role = self._permit(rows, operation)
+            actor, role, _ = self._permit(rows, operation)
             tx = Read(rows, self._organization, actor, role, self._ambient.now(), lambda: self._keys().chain())
             return function(tx, **arguments)
 
@@ -133,7 +143,7 @@ class UnitOfWork:
             # Before the permission: whoever left or gave up a role asks once more when the answer was lost.
             if key and kept and kept[:2] == (operation.id, request):
                 return answers(operation).validate_json(_unseal(tx, key, kept[2]))
-            tx.actor, tx.role = self._permit(tx.rows, operation)
+            tx.actor, tx.role, tx.bearer = self._permit(tx.rows, operation)
             if kept:
                 raise KeyReused("This idempotency key was used for another request; use a new one.")
             result = function(tx, **arguments)
@@ -145,13 +155,15 @@ class UnitOfWork:
     def _keys(self) -> MasterKeys:
         return self._database.keys.open(self._ambient.random)
 
-    def _permit(self, rows: Rows, operation: Operation) -> tuple[str, Role | None]:
-        """Who acts, as the organization writes their address, and as what."""
+    def _permit(self, rows: Rows, operation: Operation) -> tuple[str, Role | None, Standing | None]:
+        """Who acts, as the organization writes their address, as what, and with which token."""
         if operation.needs is None:
-            return self._actor, None
+            return self._actor, None, None
+        if self._token is not None:
+            return self._permit_token(rows, operation, operation.needs, self._token)
         if self._actor == PLATFORM:
             self._permit_platform(rows, operation, operation.needs)
-            return PLATFORM, None
+            return PLATFORM, None, None
         found = rows.one(
             "SELECT email, role FROM members WHERE org_id = :org AND email_key = :key",
             org=self._organization,
@@ -163,7 +175,23 @@ class UnitOfWork:
         email, role = found[0], Role(found[1])
         if not allows(role, operation.needs):
             raise Forbidden(refusal(operation.needs))
-        return email, role
+        return email, role, None
+
+    def _permit_token(
+        self, rows: Rows, operation: Operation, needed: Permission, token: str
+    ) -> tuple[str, Role | None, Standing | None]:
+        """As `_permit`; what the token is worth is asked in the transaction, so that revoked means revoked."""
+        from orgtui.store.sql.queries.access import standing
+
+        self._find(rows)
+        found = standing(rows, self._organization, token, self._ambient.now())
+        if found.kind is Kind.PLATFORM:
+            self._permit_platform(rows, operation, needed)
+        elif not allows(found.role, needed):
+            raise Forbidden(refusal(needed))
+        if needed not in found.scopes or (found.kind is Kind.AUTOMATION and operation.writes):
+            raise Forbidden(f"This token may not do this ({operation.id}); it was made for less.")
+        return (PLATFORM, None, found) if found.kind is Kind.PLATFORM else (found.maker, found.role, found)
 
     def _permit_platform(self, rows: Rows, operation: Operation, needed: Permission) -> None:
         self._find(rows)

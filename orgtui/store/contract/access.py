@@ -1,0 +1,88 @@
+"""Access: the tokens by which people and programs come in through a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from orgtui.domain.errors import Forbidden, Invalid, NotFound
+from orgtui.domain.roles import Permission, Role
+from orgtui.store.contract.operation import STRICT, operation
+
+SHORTEST_DAYS, DAYS, LONGEST_DAYS = 1, 90, 366
+
+
+class Kind(StrEnum):
+    """Who a token is for: its maker, the platform itself, or a program that only reads."""
+
+    PERSON = "person"
+    PLATFORM = "platform"
+    AUTOMATION = "automation"
+
+
+PREFIXES = {Kind.PERSON: "orgtui_pat_", Kind.PLATFORM: "orgtui_plt_", Kind.AUTOMATION: "orgtui_aut_"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that works, or has lapsed: `scopes` are what it may at most, `role` is its maker's as it is now.
+
+    A person's token may what its maker may at the moment it is used, within its scopes.
+    """
+
+    id: str
+    kind: Kind
+    name: str
+    scopes: tuple[Permission, ...]
+    maker: str
+    role: Role
+    created: datetime
+    expires: datetime
+    expired: bool
+    last_used: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokensPage:
+    """All tokens, the newest first."""
+
+    tokens: list[Token]
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """What a token is made of; without `scopes` it may all that its kind and its maker may."""
+
+    name: str
+    kind: Kind = Kind.PERSON
+    scopes: tuple[Permission, ...] = ()
+    days: int = DAYS
+
+    __pydantic_config__: ClassVar = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A token just made; `secret` is shown this once and stored only as a keyed hash."""
+
+    token: Token
+    secret: str = field(repr=False)
+
+
+class Access(Protocol):
+    """Tokens. None is wider than its maker's role, when it is made and whenever it is used."""
+
+    @operation("GET", "/tokens", needs=Permission.MANAGE_ACCESS)
+    async def show(self) -> TokensPage:
+        """Everybody's tokens; those of people who are gone are worthless, and not listed."""
+
+    @operation("POST", "/tokens", needs=Permission.MANAGE_ACCESS, raises=(Forbidden, Invalid))
+    async def create(self, token: NewToken) -> NewSecret:
+        """Make a token for oneself, for a program that reads, or, as an owner, for the platform."""
+
+    @operation("DELETE", "/tokens/{id}", needs=Permission.MANAGE_ACCESS, raises=(Forbidden, NotFound))
+    async def revoke(self, id: str) -> Token:
+        """Make a token worthless from now on, and with it every token that was made with it."""

@@ -1,0 +1,99 @@
+"""Writes of the Access section."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlmodel import select
+
+from orgtui.domain.codes import new_token
+from orgtui.domain.errors import Forbidden, Invalid, NotFound
+from orgtui.domain.months import micros
+from orgtui.domain.roles import ABOVE, Permission, Role, reaches
+from orgtui.domain.text import name as checked_name
+from orgtui.store.contract import access as contract
+from orgtui.store.sql.queries import access as queries
+from orgtui.store.sql.tables import AccessToken, Member
+from orgtui.store.sql.unit_of_work import Write
+
+_OWNERS_ONLY = "Only an owner can make a token for the platform."
+
+
+def create(tx: Write, token: contract.NewToken) -> contract.NewSecret:
+    """One token; it leaves here in clear, once."""
+    name = checked_name(token.name, field="name", label="Name")
+    if not contract.SHORTEST_DAYS <= token.days <= contract.LONGEST_DAYS:
+        raise Invalid(f"A token lives from {contract.SHORTEST_DAYS} to {contract.LONGEST_DAYS} days.", field="days")
+    scopes = _scopes(tx, token)
+    expires = tx.now + timedelta(days=token.days)
+    if tx.bearer:
+        # What is made with a token does not outlive it: whoever found one cannot make themselves another for later.
+        expires = min(expires, tx.bearer.expires)
+    secret = new_token(contract.PREFIXES[token.kind], tx.ambient.random)
+    _forget_lapsed(tx)
+    row = AccessToken(
+        org_id=tx.organization,
+        id=tx.ambient.new_id("tok"),
+        kind=token.kind.value,
+        name=name,
+        hash=queries.token_hash(tx.keys().requests(), tx.organization, secret),
+        member_id=_maker(tx).id,
+        maker=tx.actor,
+        made_with=tx.bearer.id if tx.bearer else None,
+        scopes=" ".join(sorted(scopes)),
+        created_at=micros(tx.now),
+        expires_at=micros(expires),
+    )
+    tx.session.add(row)
+    after = {"name": name, "kind": row.kind, "scopes": row.scopes, "expires": expires.isoformat()}
+    tx.audit(row.id, after=after)
+    return contract.NewSecret(_seen(tx, row.id), secret)
+
+
+def revoke(tx: Write, id: str) -> contract.Token:
+    """The row goes, and the rows that hang from it."""
+    token = next((token for token in queries.tokens(tx.read()) if token.id == id), None)
+    row = tx.session.get(AccessToken, (tx.organization, id))
+    if row is None or token is None:
+        raise NotFound("There is no such token; it was revoked already.")
+    if token.maker != tx.actor and not reaches(tx.role or Role.ADMIN, token.role):
+        raise Forbidden(ABOVE)
+    tx.session.delete(row)
+    tx.audit(id, before={"name": token.name, "kind": token.kind, "maker": token.maker})
+    return token
+
+
+def _scopes(tx: Write, token: contract.NewToken) -> frozenset[Permission]:
+    role = tx.role or Role.ADMIN
+    may = queries.bounds(token.kind, role)
+    if not may:
+        raise Forbidden(_OWNERS_ONLY)
+    named = frozenset(token.scopes)
+    if beyond := sorted(named - may):
+        raise Forbidden(f"A token may no more than its kind and your role: not {beyond[0]}.")
+    if tx.bearer and tx.bearer.scopes < queries.bounds(tx.bearer.kind, role):
+        beyond = sorted((named or may) - tx.bearer.scopes)
+    if beyond:
+        raise Forbidden(f"A token made with a token may no more than that one: not {beyond[0]}; name its scopes.")
+    return named
+
+
+def _forget_lapsed(tx: Write) -> None:
+    """Tokens that opened nothing for a month, of whom nobody asks any more, and those of people who are gone."""
+    tx.rows.run(
+        """
+        DELETE FROM access_tokens WHERE org_id = :org AND (expires_at < :before OR NOT EXISTS (
+            SELECT 1 FROM members WHERE members.org_id = access_tokens.org_id AND members.id = member_id))
+        """,
+        org=tx.organization,
+        before=micros(tx.now - timedelta(days=30)),
+    )
+
+
+def _maker(tx: Write) -> Member:
+    statement = select(Member).where(Member.org_id == tx.organization, Member.email_key == tx.actor.casefold())
+    return tx.session.exec(statement).one()
+
+
+def _seen(tx: Write, id: str) -> contract.Token:
+    return next(token for token in queries.tokens(tx.read()) if token.id == id)
