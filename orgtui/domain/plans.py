@@ -40,7 +40,6 @@ PLANS = (
     Plan("enterprise", "Enterprise", "Custom", None, "Custom volume", "Unlimited", "Cloud + VPC + On-premise", None),
 )
 BY_KEY = {plan.key: plan for plan in PLANS}
-# Whom to write to about Enterprise.
 
 
 def paid_plan(key: str) -> Plan:

@@ -15,14 +15,13 @@ from orgtui.domain.errors import Conflict, OrgtuiError
 from orgtui.domain.figures import some
 from orgtui.domain.money import Cost, Money
 from orgtui.domain.months import zone_or_utc
-from orgtui.domain.plans import BY_KEY, Move, Plan, move
+from orgtui.domain.plans import BY_KEY, Move, Plan, misfits, move
 from orgtui.domain.roles import Permission, allows, refusal
 from orgtui.screens.billing_parts import LEAST_HISTORY, PARTS, CreditsPart, exported
 from orgtui.screens.billing_words import (
     card_name,
     credit_banners,
     day,
-    misfits,
     plan_name,
     subscription_banners,
     undo_words,
@@ -390,7 +389,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
         lines = [
             f"{current} stays until {at}; then {plan.name} begins, at {plan.price} with {plan.runs:,} runs a month.",
             "Nothing is charged now and nothing is given back. Until then you can keep the plan.",
-            *(f"! {misfit}" for misfit in misfits(self.page, plan)),
+            *(f"! {misfit}" for misfit in misfits(self.page.plan, plan, self.page.runs.used)),
         ]
 
         def answered(yes: bool | None) -> None:
@@ -411,7 +410,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
         lines = [
             f"{name} stays until {at}; then {free.name} begins, with {free.runs:,} runs a month.",
             "Nothing more is charged and nothing is given back. Until then you can resume.",
-            *(f"! {misfit}" for misfit in misfits(self.page, free)),
+            *(f"! {misfit}" for misfit in misfits(self.page.plan, free, self.page.runs.used)),
         ]
 
         def answered(yes: bool | None) -> None:

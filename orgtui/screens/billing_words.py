@@ -179,18 +179,6 @@ def undo_words(running: Subscription | None) -> str:
     return f"Keep {plan_name(running.plan)}" if running.scheduled is not None else ""
 
 
-def misfits(page: BillingPage, plan: Plan) -> list[str]:
-    """What of what one has now will no longer fit *plan*."""
-    found, current = [], BY_KEY.get(page.plan)
-    if plan.runs is not None and page.runs.used > plan.runs:
-        found.append(f"{page.runs.used:,} runs were used in this cycle; {plan.name} has {plan.runs:,} a month.")
-    lost = sorted({*(current.hosting if current else "").split(" + ")} - {"", *plan.hosting.split(" + ")})
-    if lost:
-        joined = " and ".join(lost)
-        found.append(f"{plan.name} has no {joined} hosting.")
-    return found
-
-
 # What is to be told first.
 
 

@@ -259,7 +259,7 @@ async def test_downgrade_keep_cancel_resume(demo_database: SqliteDatabase) -> No
             "Business stays until 1 Dec 2026",
             "Nothing is charged now",
             "2,885 runs were used in this cycle; Starter has 2,500 a month.",
-            "Starter has no Self-hosted hosting.",
+            "Self-hosted hosting is not part of Starter.",
             "Downgrade on 1 Dec 2026",
         ):
             assert told in words

@@ -15,12 +15,13 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from orgtui.domain.credits import PACKAGES
+from orgtui.qr import QUIET, half_blocks, modules
 from orgtui.themes import THEMES
 from orgtui.widgets.banners import Banner, Banners
 from orgtui.widgets.credit_packages import CreditPackages
 from orgtui.widgets.link import Link
 from orgtui.widgets.plan_table import PlanRow, PlanTable
-from orgtui.widgets.qr import QUIET, QrCode, cells, half_blocks, modules
+from orgtui.widgets.qr import QrCode, cells
 from tests.screens.harness import awaited, lines
 
 ROWS = tuple(

@@ -28,6 +28,6 @@ class LinkFileDialog(FileDialog):
 
     def fill(self, out: BinaryIO, ending: str) -> None:
         """Link or picture."""
-        from orgtui.widgets.qr import image
+        from orgtui.qr import image
 
         out.write(f"{self._link}\n".encode() if ending == ".txt" else image(self._link, ending))
