@@ -46,7 +46,8 @@ class Owing:
     """An invoice that was not paid: where to pay it, how often it was tried, and when it is tried again."""
 
     amount: Money
-    url: str | None = field(repr=False)
+    # A bearer secret that no books keep, so it makes no difference between two of them.
+    url: str | None = field(repr=False, compare=False)
     attempts: int
     next_attempt: datetime | None
 

@@ -423,7 +423,8 @@ def test_the_plan_follows_the_subscription(backend: Backend, store: Store, platf
         cancel_at_period_end=True,
         scheduled=Scheduled("starter", Money(2_900), datetime(2026, 12, 1, tzinfo=UTC)),
         card=Card("Visa", "4242", (2028, 12)),
-        owing=Owing(Money(4_900), None, 2, datetime(2026, 11, 25, tzinfo=UTC)),
+        # Where it is paid is read again each time, and is no news.
+        owing=Owing(Money(4_900), "https://pay.example/secret", 2, datetime(2026, 11, 25, tzinfo=UTC)),
         others=("sub_2", "sub_3"),
     )
     wait(platform.billing.keep_subscription(whole))
