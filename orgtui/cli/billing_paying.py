@@ -67,20 +67,27 @@ def cancel(arguments: argparse.Namespace) -> int:
 
 def settle(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, wait: bool) -> int:
     """Show where to pay, wait for the money unless told not to, and say what became of it."""
+    if not wait:
+        _invite(desk, paying, arguments, wait=False)
+        return _tell(desk, paying, arguments, good=paying.payment.status.waits or _is_paid(paying.payment))
+    try:
+        # As soon as it says that ctrl+c ends the waiting, it does.
+        _invite(desk, paying, arguments, wait=True)
+        paying = desk.wait(_followed(desk.service, paying))
+    except KeyboardInterrupt:
+        complain(f"The payment waits. Go on waiting: {_command(paying, '--wait')}; cancel it: {_command(paying)}")
+        raise
+    return _tell(desk, paying, arguments, good=_is_paid(paying.payment))
+
+
+def _invite(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, wait: bool) -> None:
+    """Say where to pay."""
     # Programs get one value at the end; whoever sits beside them still wants to know where to pay.
     out = sys.stderr if arguments.json else sys.stdout
     if paying.url is not None and (out.isatty() or not arguments.json):
         for line in _invitation(paying, desk.zone, wait=wait):
             print(line, file=out)
         out.flush()
-    if not wait:
-        return _tell(desk, paying, arguments, good=paying.payment.status.waits or _is_paid(paying.payment))
-    try:
-        paying = desk.wait(_followed(desk.service, paying))
-    except KeyboardInterrupt:
-        complain(f"The payment waits. Go on waiting: {_command(paying, '--wait')}; cancel it: {_command(paying)}")
-        raise
-    return _tell(desk, paying, arguments, good=_is_paid(paying.payment))
 
 
 def _command(paying: Paying, flag: str = "--cancel") -> str:
