@@ -25,8 +25,8 @@ from orgtui.tty import Profile
 from orgtui.widgets.frame import SECTIONS, TITLES
 
 if TYPE_CHECKING:
-    from orgtui.billing.service import BillingService
-    from orgtui.key_service import KeyService
+    from orgtui.billing.payments import Payments
+    from orgtui.key_tests import KeyTests
     from orgtui.mail import Mailer
     from orgtui.store.contract import Store
     from orgtui.store.contract.general import Overview
@@ -47,8 +47,8 @@ class Connection:
     store: Store
     close: Callable[[], None]
     outbox: Outbox = Outbox()
-    keys: Callable[[], KeyService] | None = None
-    billing: Callable[[], BillingService] | None = None
+    keys: Callable[[], KeyTests] | None = None
+    billing: Callable[[], Payments] | None = None
 
 
 # Seconds after the first figures: not while somebody waits for something.
@@ -102,7 +102,7 @@ class OrgTui(SafeApp[None]):
         # Textual opens this mode's screen first, and no other.
         self.__dict__["DEFAULT_MODE"] = section
         self._connected: asyncio.Future[Connection] | None = None
-        self._billing: asyncio.Future[BillingService] | None = None
+        self._billing: asyncio.Future[Payments] | None = None
         self.revision: int | None = None
         self._warm = False
         super().__init__(profile)
@@ -140,7 +140,7 @@ class OrgTui(SafeApp[None]):
         """How invitations leave."""
         return self._connected.result().outbox if self._connected and self._connected.done() else Outbox()
 
-    async def key_service(self) -> KeyService:
+    async def key_service(self) -> KeyTests:
         """What adds and tests provider keys; raises OrgtuiError where there is none."""
         await self.store()
         make = self._connected.result().keys if self._connected else None
@@ -149,7 +149,7 @@ class OrgTui(SafeApp[None]):
         # What it needs is imported only now, and not on the event loop.
         return await asyncio.to_thread(make)
 
-    async def billing_service(self) -> BillingService:
+    async def billing_service(self) -> Payments:
         """What talks to the payment provider; raises OrgtuiError where there is none."""
         await self.store()
         make = self._connected.result().billing if self._connected else None

@@ -1,25 +1,50 @@
-"""The one place where settings become a store: everything below receives what it needs."""
+"""The one place where settings become a store and its services: everything below receives what it needs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Invalid
 from orgtui.domain.roles import PLATFORM
 from orgtui.settings import Settings
-from orgtui.store.sql.database import Database
-from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.store.sql.store import SqlStore, open_sql_store
 
 if TYPE_CHECKING:
+    from orgtui.billing.payments import Payments
+    from orgtui.billing.provider import PaymentProvider
     from orgtui.billing.service import BillingService
     from orgtui.key_service import KeyService
+    from orgtui.key_tests import KeyTests
     from orgtui.mail import Mailer
+    from orgtui.store.contract import Store
+    from orgtui.store.sql.database import Database
+    from orgtui.store.sql.store import SqlStore
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open store, wherever it is, and what stands above it.
+
+    The services are made when they are asked for, which may take a moment; `payments` raises BillingNotReady where no
+    provider is set up.
+    """
+
+    store: Store
+    close: Callable[[], None]
+    key_tests: Callable[[], KeyTests]
+    payments: Callable[[], Payments]
 
 
 def database(settings: Settings) -> Database:
-    """The database the settings name; nothing is opened yet."""
+    """The database the settings name; nothing is opened yet. Raises Invalid for a server's address."""
+    from orgtui.store.sql.sqlite import SqliteDatabase
+
+    if settings.server is not None:
+        raise Invalid(
+            "This works on the database itself: do it where the server runs, with its --store.", field="store"
+        )
     if (server := settings.postgres) is not None:
         from orgtui.store.sql.postgres import PostgresDatabase
 
@@ -27,11 +52,54 @@ def database(settings: Settings) -> Database:
     return SqliteDatabase(settings.path, keys=settings.master_key)
 
 
-def open_store(settings: Settings, ambient: Ambient) -> SqlStore:
-    """Open the store for whoever acts; raises Invalid for the platform, which is nobody's name."""
+def open_store(settings: Settings, ambient: Ambient, *, patience: float | None = None) -> Opened:
+    """Open the store for whoever acts; raises Invalid for the platform, which is nobody's name.
+
+    *patience* is how many seconds a server is given to answer what is read, else those of a screen.
+    """
+    if settings.server is not None:
+        return _remote(settings, ambient, patience)
+    opened = open_sql(settings, ambient)
+    return Opened(
+        opened.store,
+        opened.close,
+        lambda: key_service(opened.store, opened),
+        lambda: billing_service(settings, opened.store, opened, ambient),
+    )
+
+
+def open_sql(settings: Settings, ambient: Ambient, *, at_once: int = 1) -> SqlStore:
+    """The same of a database itself, with all that only its own program may."""
+    from orgtui.store.sql.store import open_sql_store
+
     if settings.actor == PLATFORM:
         raise Invalid(f"“{PLATFORM}” is no member; act as one with --as EMAIL.", field="as")
-    return open_sql_store(database(settings), settings.actor, ambient)
+    return open_sql_store(database(settings), settings.actor, ambient, at_once=at_once)
+
+
+def _remote(settings: Settings, ambient: Ambient, patience: float | None) -> Opened:
+    from orgtui.store.remote import SCREENS_PATIENCE, open_remote_store
+    from orgtui.tokens import kept
+
+    if settings.actor is not None:
+        raise Invalid("On a server you are whose token you have; leave --as and ORGTUI_AS away.", field="as")
+    server = settings.server
+    assert server is not None
+    remote = open_remote_store(server.url, kept(settings), ambient, patience=patience or SCREENS_PATIENCE)
+
+    def key_tests() -> KeyTests:
+        from orgtui.key_tests import KeyTests
+
+        made: KeyTests = remote.service(KeyTests)
+        return made
+
+    def payments() -> Payments:
+        from orgtui.billing.payments import Payments
+
+        made: Payments = remote.service(Payments)
+        return made
+
+    return Opened(remote.store, remote.close, key_tests, payments)
 
 
 def mailer(settings: Settings) -> Mailer | None:
@@ -52,12 +120,12 @@ def mailer(settings: Settings) -> Mailer | None:
     )
 
 
-def key_service(opened: SqlStore) -> KeyService:
-    """What adds and tests the keys of an open store, with the providers themselves."""
+def key_service(store: Store, opened: SqlStore) -> KeyService:
+    """What adds and tests keys for whoever acts in *store*, with the providers themselves."""
     from orgtui.key_check import KeyChecker
     from orgtui.key_service import KeyService
 
-    return KeyService(opened.store, opened.platform, KeyChecker())
+    return KeyService(store, opened.platform, KeyChecker())
 
 
 def demo_key_service(opened: SqlStore) -> KeyService:
@@ -67,20 +135,26 @@ def demo_key_service(opened: SqlStore) -> KeyService:
     return KeyService(opened.store, opened.platform, DemoChecker())
 
 
-def billing_service(settings: Settings, opened: SqlStore, ambient: Ambient) -> BillingService:
-    """Billing of an open store, with Stripe; raises BillingNotReady where that is not set up, or not safe."""
-    from orgtui.billing.provider import BillingNotReady, Pages
+def billing_service(settings: Settings, store: Store, opened: SqlStore, ambient: Ambient) -> BillingService:
+    """Billing for whoever acts in *store*, with Stripe; raises BillingNotReady where it is not set up, or not safe."""
+    from orgtui.billing.provider import Pages
     from orgtui.billing.service import BillingService
+
+    public = settings.public_url
+    pages = Pages(f"{public}/paid", f"{public}/cancelled") if public else None
+    return BillingService(store, opened.platform, stripe(settings, ambient), ambient, pages)
+
+
+def stripe(settings: Settings, ambient: Ambient) -> PaymentProvider:
+    """Stripe, as the settings name it; raises BillingNotReady."""
+    from orgtui.billing.provider import BillingNotReady
     from orgtui.billing.stripe import StripeBilling
     from orgtui.vault import Secret
 
     if (given := settings.stripe) is None:
         raise BillingNotReady("No payment provider is set up here: set ORGTUI_STRIPE_SECRET_KEY.")
     secret = None if given.webhook_secret is None else Secret(given.webhook_secret)
-    provider = StripeBilling(Secret(given.key), ambient, webhook_secret=secret, api_base=given.api_base)
-    public = settings.public_url
-    pages = Pages(f"{public}/paid", f"{public}/cancelled") if public else None
-    return BillingService(opened.store, opened.platform, provider, ambient, pages)
+    return StripeBilling(Secret(given.key), ambient, webhook_secret=secret, api_base=given.api_base)
 
 
 def demo_billing_service(opened: SqlStore, ambient: Ambient) -> BillingService:

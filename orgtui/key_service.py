@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from orgtui.domain.errors import Conflict, Invalid, OrgtuiError
+from orgtui.domain.errors import Conflict, Invalid
 from orgtui.domain.provider_keys import Shape, shape
 from orgtui.domain.providers import keyed, keyless, known
 from orgtui.key_check import Kind, Verdict
+from orgtui.key_tests import KeyRefused, Outcome
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import NewKey, ProviderKey, Purpose
 from orgtui.vault import Secret
@@ -36,32 +36,6 @@ class DemoChecker:
         if secret == Secret(REFUSED):
             return Verdict(Kind.INVALID, f"{name} does not accept the key.", REFUSAL)
         return Verdict(Kind.VALID, f"A demo asks nobody; {name} would.", "")
-
-
-class KeyRefused(OrgtuiError):
-    """The provider refused the key, and nothing was changed; `words` are what the check said."""
-
-    code: ClassVar[str] = "key_refused"
-    status: ClassVar[int] = 422
-
-    def __init__(self, verdict: Verdict, kept: str) -> None:
-        said = f" ({verdict.detail})" if verdict.detail else ""
-        super().__init__(f"{verdict.words.rstrip('.')}{said}. {kept}", field="key", verdict=verdict.kind.value)
-        self.words = verdict.words
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The provider's row as it is now, the sentence that the check ended with, and what is odd about the key."""
-
-    key: ProviderKey
-    words: str
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def good(self) -> bool:
-        """Whether the provider accepts the key."""
-        return self.key.verdict == Kind.VALID
 
 
 class KeyService:
@@ -127,7 +101,7 @@ class KeyService:
             return Outcome(row, f"{row.name} was not asked.", found.warnings)
         verdict = await self._checker.check(provider, Secret(found.key))
         if not verdict.may_store:
-            raise KeyRefused(verdict, kept)
+            raise _refused(verdict, kept)
         key = NewKey(provider=provider, secret=found.key, verdict=verdict.kind.value, note=_note(verdict))
         return Outcome(await keep(key), verdict.words, found.warnings)
 
@@ -139,6 +113,11 @@ def _shaped(provider: str, pasted: Secret) -> Shape:
         refused = Invalid(error.message, field=error.field)
     # Not raised above: that error's traceback leads to where the text is among the variables.
     raise refused
+
+
+def _refused(verdict: Verdict, kept: str) -> KeyRefused:
+    said = f" ({verdict.detail})" if verdict.detail else ""
+    return KeyRefused(f"{verdict.words.rstrip('.')}{said}. {kept}", field="key", verdict=verdict.kind.value)
 
 
 def _note(verdict: Verdict) -> str:

@@ -14,6 +14,7 @@ from orgtui.settings import Settings, cache_path, load
 
 if TYPE_CHECKING:
     from orgtui.app import Connection
+    from orgtui.store.sql.database import Database
 
 # What opens the store, its clock and chance, what is done at the end, and what the footer calls it.
 Opening = tuple[Callable[[], "Connection"], Ambient, Callable[[], None], str]
@@ -59,15 +60,14 @@ def _own(settings: Settings) -> Opening:
     from orgtui.composition import database, mailer
 
     # A look at the file now: what is plainly not there needs no screens to say so.
-    where = database(settings)
-    where.check()
+    label = settings.server.host if settings.server else _look_at(database(settings))
     # And at the mail settings, which is cheap where there are none.
     post = mailer(settings)
     ambient = system_ambient()
 
     def connect() -> Connection:
         from orgtui.app import Connection, Outbox
-        from orgtui.composition import billing_service, key_service, open_store
+        from orgtui.composition import open_store
 
         opened = open_store(settings, ambient)
         outbox = Outbox(post, settings.public_url)
@@ -75,11 +75,16 @@ def _own(settings: Settings) -> Opening:
             opened.store,
             opened.close,
             outbox,
-            keys=lambda: key_service(opened),
-            billing=lambda: billing_service(settings, opened, ambient),
+            keys=opened.key_tests,
+            billing=opened.payments,
         )
 
-    return connect, ambient, lambda: None, where.label
+    return connect, ambient, lambda: None, label
+
+
+def _look_at(where: Database) -> str:
+    where.check()
+    return where.label
 
 
 def _demo(arguments: Any, settings: Settings) -> Opening:

@@ -116,11 +116,19 @@ class PostgresUrl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerUrl:
+    """A server of orgtui: `url` as it is written, `host` with its port where it is not the usual one."""
+
+    url: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a run is told. `keys` maps binding ids to keys, as Textual's keymap writes them.
 
     `sales_contact` is where Enterprise is asked for: the address of whoever runs the platform.
-    `master_key` is the file of the master keys, None for the one that belongs to the database.
+    `master_key` is the file of the master keys, None for the one that belongs to the database. `token` opens a server.
     """
 
     store: str
@@ -133,6 +141,23 @@ class Settings:
     public_url: str | None = None
     sales_contact: str | None = None
     master_key: Path | None = None
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def server(self) -> ServerUrl | None:
+        """The server of an https:// store, None for any other; no message repeats the URL."""
+        if not self.store.lower().startswith(("http://", "https://")):
+            return None
+        match = re.fullmatch(_WEB, self.store)
+        if match is None or not _fits(match["port"]):
+            raise Invalid(
+                "The store is not a server's address; write https://HOST, without user or query.", field="store"
+            )
+        host = match["host"].strip("[]")
+        if match["scheme"].lower() == "http" and not is_loopback(host):
+            raise Invalid("The store must begin with https://; http:// is for this machine only.", field="store")
+        port = f":{match['port']}" if match["port"] else ""
+        return ServerUrl(url=self.store.rstrip("/"), host=match["host"] + port)
 
     @property
     def path(self) -> Path:
@@ -143,7 +168,8 @@ class Settings:
             # Not the whole URL: others than SQLite's carry a password.
             said = f"{scheme}://…" if found else scheme
             raise Invalid(
-                f"“{said}” is not a store this version opens; write sqlite:///PATH or {_POSTGRES_FORM}.", field="store"
+                f"“{said}” is no store; write sqlite:///PATH, {_POSTGRES_FORM} or https://HOST.",
+                field="store",
             )
         return _expanded(path, f"“{path}”", field="store")
 
@@ -220,6 +246,7 @@ def load(
         sales_contact=_given("sales_contact", environ, file, path).value,
         public_url=_public_url(_given("public_url", environ, file, path)),
         master_key=_master_key(environ.get("ORGTUI_MASTER_KEY_FILE")),
+        token=environ.get("ORGTUI_TOKEN") or None,
     )
 
 

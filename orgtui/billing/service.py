@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,6 +34,7 @@ from orgtui.billing.provider import (
     SetupReport,
     Subject,
 )
+from orgtui.billing.results import Paying, Reconciled
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.credits import checked
 from orgtui.domain.errors import Conflict, Invalid, KeyReused, NotFound, OrgtuiError, Unreachable
@@ -60,29 +62,6 @@ _UNPAID: Final = (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.CAN
 _PAYMENTS_AGAIN, _REFUNDS_AGAIN, _DISPUTES_AGAIN = timedelta(hours=25), timedelta(days=30), timedelta(days=180)
 
 
-@dataclass(frozen=True, slots=True)
-class Paying:
-    """A payment as it stands; `url` is where to pay while it is open: a bearer secret, not for logs."""
-
-    payment: Payment
-    url: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What a comparison with the provider changed: payments that had become money, or had ended; money gone back.
-
-    `unknown` are paid purchases of this organization that its books have never heard of, as after an old backup was
-    restored, by their provider's id.
-    """
-
-    paid: tuple[Payment, ...]
-    ended: tuple[Payment, ...]
-    reversals: int
-    unknown: tuple[str, ...]
-    subscription: Subscription | None
-
-
 class BillingService:
     """Billing of one organization: *store* is who acts, *platform* writes down what the provider says.
 
@@ -101,6 +80,12 @@ class BillingService:
         self._pages = pages
         # What was asked of the subscription first is written down first: an older answer never covers a newer.
         self._turn = asyncio.Lock()
+
+    def acting(self, store: Store) -> BillingService:
+        """The same for whoever acts in *store*; all of them take turns."""
+        other = copy(self)
+        other._store = store
+        return other
 
     @property
     def mode(self) -> Mode:
@@ -254,9 +239,13 @@ class BillingService:
 
         Raises Declined, after which nothing has changed and a new preview is needed; Conflict for an old preview.
         """
-        if self._ambient.now() - preview.at > _PREVIEW_LIVES:
+        now = self._ambient.now()
+        if not now - _PREVIEW_LIVES <= preview.at <= now:
             raise Conflict("The price was shown more than 10 minutes ago; look at it again.")
         await self._store.billing.request(PlanRequest(action=PlanAction.UPGRADE, plan=preview.plan, due=preview.due))
+        if (await self._running()).id != preview.subscription:
+            # It may have come from outside, and would charge somebody else.
+            raise Conflict("The price was for another subscription; look at it again.")
         # The preview's own key: however often it is agreed to, it is charged once.
         key = f"orgtui:change:{preview.subscription}:{preview.plan}:{int(preview.at.timestamp())}"
         return await self._changed(lambda: self.provider.change_now(preview, key=key))

@@ -39,7 +39,9 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
         self._section = section
         # Before the command and after it: people type them in either place.
-        store = "sqlite:///PATH or postgresql://HOST/DATABASE (else ORGTUI_STORE, the config file, the default)"
+        store = (
+            "sqlite:///PATH, postgresql://HOST/DATABASE or https://HOST (else ORGTUI_STORE, the config file, a default)"
+        )
         self.add_argument("--store", metavar="URL", default=whose, help=store)
         actor = "who is acting (else ORGTUI_AS; else the first owner)"
         self.add_argument("--as", dest="actor", metavar="EMAIL", default=whose, help=actor)

@@ -26,7 +26,7 @@ from orgtui.store.contract.billing import LONGEST_PAGE, BillingPage, LedgerEntry
 
 if TYPE_CHECKING:
     from orgtui.billing.provider import SetupReport
-    from orgtui.billing.service import Reconciled
+    from orgtui.billing.results import Reconciled
 
 _ATTENTION = "Exit code 0 when nothing wants attention, 1 when something does (for cron). No network is used."
 _PAYING = "Exit code 0 when it is paid (with --no-wait: when it can be), 1 when it failed, expired or was cancelled."
@@ -310,7 +310,11 @@ def _print_reconciled(found: Reconciled, zone: ZoneInfo) -> None:
 
 
 def _setup(arguments: argparse.Namespace) -> None:
+    from orgtui.billing.service import BillingService
+
     with serving(arguments) as desk:
+        if not isinstance(desk.service, BillingService):
+            raise Invalid("Stripe is set up where the server runs, with its --store.", field="store")
         mode = desk.service.mode
         if arguments.live and mode != "live":
             raise Invalid(f"--live is for a live key, and this is one of {mode} mode.", field="live")

@@ -17,7 +17,8 @@ from orgtui.domain.errors import OrgtuiError, Unreachable
 from orgtui.store.contract.billing import Payment, PaymentStatus
 
 if TYPE_CHECKING:
-    from orgtui.billing.service import BillingService, Paying
+    from orgtui.billing.payments import Payments
+    from orgtui.billing.results import Paying
 
 # Seconds between two looks: people are quick at first, and then they are away.
 FIRST, SLOWER, LONGEST = 2.0, 1.5, 15.0
@@ -100,7 +101,7 @@ def _is_paid(payment: Payment) -> bool:
     return payment.status in paid
 
 
-async def _followed(service: BillingService, paying: Paying) -> Paying:
+async def _followed(service: Payments, paying: Paying) -> Paying:
     """Look until it is decided; what keeps the provider from answering is told, and outlasted."""
     pause, told = FIRST, ""
     while paying.payment.status.waits:

@@ -19,14 +19,14 @@ from orgtui.domain.text import clean
 from orgtui.store.contract import Store
 
 if TYPE_CHECKING:
-    from orgtui.billing.service import BillingService
+    from orgtui.billing.payments import Payments
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Where business with the provider is done; `wait` waits for an answer of `service` or `store`."""
 
-    service: BillingService
+    service: Payments
     store: Store
     wait: Callable[[Any], Any]
     zone: ZoneInfo
@@ -37,7 +37,7 @@ def serving(arguments: argparse.Namespace, *, to_look: bool = False) -> Iterator
     """Open the store and the provider; raises Forbidden for an admin, unless it is only *to_look*."""
     import asyncio
 
-    from orgtui.composition import billing_service, open_store
+    from orgtui.composition import open_store
 
     settings, ambient = settings_of(arguments), system_ambient()
     opened = open_store(settings, ambient)
@@ -47,11 +47,7 @@ def serving(arguments: argparse.Namespace, *, to_look: bool = False) -> Iterator
             # Asked here, too, so that whoever may not change anything makes no request either.
             if not (to_look or allows(you.role, Permission.MANAGE_BILLING)):
                 raise Forbidden(refusal(Permission.MANAGE_BILLING))
-            service = billing_service(settings, opened, ambient)
-            try:
-                yield Desk(service, opened.store, runner.run, zone_or_utc(you.timezone))
-            finally:
-                service.provider.close()
+            yield Desk(opened.payments(), opened.store, runner.run, zone_or_utc(you.timezone))
     finally:
         opened.close()
 

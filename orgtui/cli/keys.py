@@ -22,7 +22,7 @@ from orgtui.domain.figures import NONE, ago, some
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.providers import PROVIDERS, keyless, known
 from orgtui.domain.text import clean
-from orgtui.key_service import KeyService, Outcome
+from orgtui.key_tests import KeyTests, Outcome
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import KeysPage, ProviderKey
 from orgtui.vault import Secret, key_like
@@ -169,16 +169,16 @@ def _complain(line: str) -> None:
 
 
 @contextmanager
-def _serving(arguments: argparse.Namespace) -> Iterator[tuple[KeyService, Store, Callable[[Any], Any]]]:
+def _serving(arguments: argparse.Namespace) -> Iterator[tuple[KeyTests, Store, Callable[[Any], Any]]]:
     """What adds and tests keys of the store that the arguments name, that store, and what waits for their answers."""
     import asyncio
 
-    from orgtui.composition import key_service, open_store
+    from orgtui.composition import open_store
 
     opened = open_store(settings_of(arguments), system_ambient())
     try:
         with asyncio.Runner() as runner:
-            yield key_service(opened), opened.store, runner.run
+            yield opened.key_tests(), opened.store, runner.run
     finally:
         opened.close()
 

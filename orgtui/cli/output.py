@@ -119,9 +119,8 @@ def _width(text: str) -> int:
 
 def problem(error: OrgtuiError) -> dict[str, Any]:
     """The error as problem details (RFC 9457)."""
-    told = {"type": f"orgtui:{error.code}", "title": error.code, "status": error.status, "detail": error.message}
     details: dict[str, Any] = jsonable(error.details)
-    return told | details
+    return error.problem() | details
 
 
 def report(error: OrgtuiError, *, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""Commands of the whole: init, demo, join, backup."""
+"""Commands of the whole: init, demo, join, serve, login, backup."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from orgtui.domain.errors import Invalid
 SECTIONS = ("general", "team", "usage", "billing", "api_keys", "workspaces")
 # The demo's own day: the same screens every time.
 DEMO_TODAY = date(2026, 11, 30)
+PORT = 8470
+_LOGIN = "Keep a token, to come to a server with: then `orgtui --store URL` opens it. Tokens are made by access create."
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,6 +48,23 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     join.add_argument("--name", help="your name, as the members list shows it (asked for on a terminal)")
     join.add_argument("--json", action="store_true", help="print one JSON value")
     join.set_defaults(run=_join)
+
+    serve = commands.add_parser("serve", help="let others come to this store, over HTTP")
+    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where it listens (127.0.0.1)")
+    serve.add_argument("--port", type=_port, default=PORT, metavar="N", help=f"at which port ({PORT}); 0: any")
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="the certificate, with those that it rests on")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
+    serve.add_argument("--behind-proxy", action="store_true", help="a proxy in front speaks TLS, and is trusted")
+    serve.set_defaults(run=_serve)
+
+    login = commands.add_parser("login", help="keep a token, to come to a server with", description=_LOGIN)
+    login.add_argument("url", metavar="URL", help="the server: https://HOST")
+    login.add_argument("--stdin", action="store_true", help="read the token from standard input")
+    login.add_argument("--json", action="store_true", help="print one JSON value")
+    login.set_defaults(run=_login)
+    logout = commands.add_parser("logout", help="forget the token of a server; to make it worthless: access revoke")
+    logout.add_argument("url", metavar="URL", help="the server: https://HOST")
+    logout.set_defaults(run=_logout)
 
     backup = commands.add_parser("backup", help="copy the organization to a file, while others may write")
     backup.add_argument("file", type=Path, metavar="FILE", help="a new file; the master key is not in it")
@@ -97,6 +116,30 @@ def _init(arguments: argparse.Namespace) -> int:
         store = f" --store {shlex.quote(arguments.store)}" if arguments.store else ""
         say(f"{arguments.name} is ready at {target.place}. Open it: orgtui{store}")
     return 0
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"“{text}” is no port; take one from 0 to 65535")
+    return int(text)
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from orgtui.cli.serving import serve
+
+    serve(arguments)
+
+
+def _login(arguments: argparse.Namespace) -> None:
+    from orgtui.cli.serving import login
+
+    login(arguments)
+
+
+def _logout(arguments: argparse.Namespace) -> None:
+    from orgtui.cli.serving import logout
+
+    logout(arguments)
 
 
 def _join(arguments: argparse.Namespace) -> None:

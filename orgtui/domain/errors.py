@@ -17,6 +17,10 @@ class OrgtuiError(Exception):
         self.message = message
         self.details = details
 
+    def problem(self) -> dict[str, Any]:
+        """As problem details (RFC 9457), but for `details`, whose values are not all JSON's."""
+        return {"type": f"orgtui:{self.code}", "title": self.code, "status": self.status, "detail": self.message}
+
 
 class Invalid(OrgtuiError):
     """A value that cannot be accepted; `field` names it where a form has it."""

@@ -36,8 +36,9 @@ from orgtui.widgets.plan_table import PlanTable
 from orgtui.widgets.tab_bar import TabBar
 
 if TYPE_CHECKING:
+    from orgtui.billing.payments import Payments
     from orgtui.billing.provider import ChangePreview
-    from orgtui.billing.service import BillingService, Paying, Reconciled
+    from orgtui.billing.results import Paying, Reconciled
     from orgtui.store.contract import Store
 
 TABS = ("Subscription", "AI Credits")
@@ -313,7 +314,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
             self.notify(self.refused, severity="warning")
         return bool(self.refused)
 
-    async def _served(self, act: Callable[[BillingService], Awaitable[Any]]) -> tuple[Any] | None:
+    async def _served(self, act: Callable[[Payments], Awaitable[Any]]) -> tuple[Any] | None:
         """What the service answers; where it refuses, that is said."""
         try:
             return (await act(await self.orgtui.billing_service()),)
@@ -322,7 +323,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
             return None
 
     @work(group="change")
-    async def _do(self, act: Callable[[BillingService], Awaitable[Any]], said: str) -> None:
+    async def _do(self, act: Callable[[Payments], Awaitable[Any]], said: str) -> None:
         """One change of the plan, and the page again."""
         if await self._served(act) is not None:
             self.notify(said)
@@ -505,7 +506,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
         self._ask(f"Purchase {amount} of AI credits", lines, f"Go on to pay {amount}", answered)
 
     @work(exclusive=True, group="pay")
-    async def _pay(self, order: Callable[[BillingService], Awaitable[Paying]]) -> None:
+    async def _pay(self, order: Callable[[Payments], Awaitable[Paying]]) -> None:
         """Order, then the pay screen; afterwards the page again."""
         try:
             paying = await order(await self.orgtui.billing_service())

@@ -33,7 +33,8 @@ from orgtui.widgets.qr import QrCode, cells
 
 if TYPE_CHECKING:
     from orgtui.billing.demo import DemoBilling
-    from orgtui.billing.service import BillingService, Paying
+    from orgtui.billing.payments import Payments
+    from orgtui.billing.results import Paying
     from orgtui.store.contract import Store
 
 # Seconds between two looks: soon at first, then ever later.
@@ -134,7 +135,7 @@ class PayScreen(SectionScreen["Paying"]):
     def __init__(self, id: str, paying: Paying | None = None) -> None:
         super().__init__()
         self._payment_id, self._given = id, paying
-        self._service: BillingService | None = None
+        self._service: Payments | None = None
         self._timer: Timer | None = None
         self._delay = _FIRST
         self._checked = ""
@@ -245,7 +246,9 @@ class PayScreen(SectionScreen["Paying"]):
 
     @property
     def _demo(self) -> bool:
-        return self._service is not None and self._service.mode == "demo"
+        """Whether it is for this program to say who paid; where a server has the provider, it is not."""
+        provider = getattr(self._service, "provider", None)
+        return provider is not None and provider.mode == "demo"
 
     # Looking.
 
@@ -347,7 +350,7 @@ class PayScreen(SectionScreen["Paying"]):
     @work(exclusive=True, group="look")
     async def action_demo(self, what: str) -> None:
         """In a demo nobody pays: a key says that somebody did."""
-        service = await self.orgtui.billing_service()
+        service: Any = await self.orgtui.billing_service()
         provider, payment = cast("DemoBilling", service.provider), self.page.payment
         what = "arrive" if payment.status is PaymentStatus.PROCESSING else what
         try:

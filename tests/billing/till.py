@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from orgtui.billing.provider import Checkout, Event, Order, Pages, PaymentProvider
-from orgtui.billing.service import BillingService, Paying, Reconciled
+from orgtui.billing.results import Paying, Reconciled
+from orgtui.billing.service import BillingService
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.credits import EntryKind
 from orgtui.domain.errors import Unreachable

@@ -13,7 +13,8 @@ from orgtui.domain.roles import Role
 from orgtui.store.contract import Store
 from orgtui.store.contract.team import NewInvitation
 from tests.conftest import Clock
-from tests.contract.backends import Backend, Postgres, Sqlite
+from tests.contract.backends import Backend, Http, Postgres, Sqlite
+from tests.served import Street, listening
 
 T = TypeVar("T")
 ADMIN = "grace@acme.example"
@@ -46,19 +47,30 @@ def _is_on_postgresql(item: pytest.Function) -> bool:
     return hasattr(item, "callspec") and item.callspec.params.get("founded") == "postgresql"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def street() -> Iterator[tuple[str, Street]]:
+    """This worker's server, and its URL."""
+    served = Street()
+    with listening(served) as url:
+        yield url, served
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "http on sqlite", "http on postgresql"])
 def founded(request: pytest.FixtureRequest, memory: Path, clock: Clock) -> Iterator[Founder]:
     """Makes organizations, in UTC unless another timezone is named."""
     made: list[Backend] = []
-    kept = request.getfixturevalue("templates" if request.param == "sqlite" else "postgres")
+    over_http, database = request.param.startswith("http"), request.param.rpartition(" ")[2]
+    kept = request.getfixturevalue("templates" if database == "sqlite" else "postgres")
 
     def make(timezone: str = "UTC") -> Backend:
         directory = memory / str(len(made))
         directory.mkdir()
-        if request.param == "sqlite":
-            made.append(Sqlite(directory, kept, clock, timezone))
-        else:
-            made.append(Postgres(kept, directory, clock, timezone))
+        behind = (
+            Sqlite(directory, kept, clock, timezone)
+            if database == "sqlite"
+            else Postgres(kept, directory, clock, timezone)
+        )
+        made.append(Http(behind, *request.getfixturevalue("street")) if over_http else behind)
         return made[-1]
 
     yield make

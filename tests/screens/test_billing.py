@@ -16,7 +16,8 @@ from textual.widgets import Button, Input
 
 from orgtui.billing.demo import DemoBilling
 from orgtui.billing.provider import Payer
-from orgtui.billing.service import BillingService, Paying
+from orgtui.billing.results import Paying
+from orgtui.billing.service import BillingService
 from orgtui.composition import demo_billing_service
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.credits import PACKAGES

@@ -14,6 +14,7 @@ from orgtui.domain.provider_keys import shape
 from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.store.contract.api_keys import ProviderKey
 from orgtui.themes import Ink
+from orgtui.vault import Secret
 from orgtui.widgets.secret_input import SecretInput
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class KeyDialog(Dialog[str]):
         try:
             service = await app.key_service()
             keep = service.replace if self._key.id else service.add
-            kept = await keep(self._key.provider, field.value, unchecked=unchecked)
+            kept = await keep(self._key.provider, Secret(field.value), unchecked=unchecked)
         except OrgtuiError as error:
             self._say(error.message, "err")
             self.query_one("#unchecked").remove_class("-hidden")

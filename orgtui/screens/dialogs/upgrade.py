@@ -20,8 +20,8 @@ from orgtui.themes import Ink
 from orgtui.widgets.canvas import Canvas, spread
 
 if TYPE_CHECKING:
+    from orgtui.billing.payments import Payments
     from orgtui.billing.provider import ChangePreview
-    from orgtui.billing.service import BillingService
 
 
 class Bill(Canvas):
@@ -63,7 +63,7 @@ def _line(words: str, amount: str, width: int, ink: Ink) -> list[Content]:
 class UpgradeDialog(Dialog[str]):
     """Answers `done`, or `manage` where the card was declined and is to be looked at."""
 
-    def __init__(self, service: BillingService, preview: ChangePreview, card: str, zone: ZoneInfo) -> None:
+    def __init__(self, service: Payments, preview: ChangePreview, card: str, zone: ZoneInfo) -> None:
         super().__init__()
         self._service, self._preview, self._card, self._zone = service, preview, card, zone
         self._busy = False

@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, Final, TypeVar
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.roles import Permission
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
@@ -21,7 +24,7 @@ _DECLARED = "__operation__"
 _key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operation:
     """One declared operation: GET reads, every other verb writes.
 
@@ -36,6 +39,7 @@ class Operation:
     needs: Permission | None
     raises: tuple[type[OrgtuiError], ...]
     signature: inspect.Signature
+    method: Callable[..., Any]
 
     @property
     def writes(self) -> bool:
@@ -47,6 +51,18 @@ class Operation:
         """`section.name`, as audit rows and `--fail` spell it."""
         return f"{self.section}.{self.name}"
 
+    @cached_property
+    def hints(self) -> dict[str, Any]:
+        """The types of its parameters, and under `return` that of its answer."""
+        return get_type_hints(self.method)
+
+    @cached_property
+    def answers(self) -> TypeAdapter[Any]:
+        """How its answers become JSON and come back."""
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(self.hints["return"])
+
 
 def operation(
     verb: str, path: str, *, needs: Permission | None, raises: tuple[type[OrgtuiError], ...] = ()
@@ -57,7 +73,8 @@ def operation(
         section = method.__module__.rpartition(".")[2]
         signature = inspect.signature(method)
         signature = signature.replace(parameters=list(signature.parameters.values())[1:])
-        setattr(method, _DECLARED, Operation(section, method.__name__, verb, path, needs, raises, signature))
+        declared = Operation(section, method.__name__, verb, path, needs, raises, signature, method)
+        setattr(method, _DECLARED, declared)
         return method
 
     return declare

@@ -143,7 +143,7 @@ class Usage(Protocol):
     Its workspaces and UNASSIGNED add up to the organization, in every figure.
     """
 
-    @operation("GET", "/usage/{month}", needs=Permission.VIEW, raises=(Invalid, NotFound))
+    @operation("GET", "/usage", needs=Permission.VIEW, raises=(Invalid, NotFound))
     async def month(self, month: str | None = None, workspace: str | None = None) -> UsageMonth:
         """Everything the section shows for `month` (YYYY-MM; the current one by default)."""
 

@@ -30,10 +30,14 @@ _USE_NOTED = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Whoever came with a token: the store as it is for them, and the token's id."""
+    """Whoever came with a token: the store as it is for them, and the token's id.
+
+    `permit` raises what the store would for an operation, one of a service above it too.
+    """
 
     store: Store
     token: str
+    permit: Callable[[Operation], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,13 @@ class SqlStore:
     """An open SQL store: the contract's sections in `store`, and `close` for when the last write is done:
     who asks after that is answered Unreachable.
 
-    `platform` is the same store with the platform acting: for what this program does in its name, never for a person.
-    `outside` is the same for nobody in particular, who may accept an invitation; `admit` answers who comes with a
-    token, and raises Unauthenticated.
+    `permit` raises what an operation would be refused with. `platform` is the same store with the platform acting: for
+    what this program does in its name, never for a person. `outside` is the same for nobody in particular, who may
+    accept an invitation; `admit` answers who comes with a token, and raises Unauthenticated.
     """
 
     store: Store
+    permit: Callable[[Operation], Awaitable[None]]
     platform: Store
     outside: Store
     admit: Callable[[str], Awaitable[Guest]]
@@ -60,8 +65,8 @@ def implementation(operation: Operation) -> Callable[..., Any]:
     return function
 
 
-def open_sql_store(database: Database, actor: str | None, ambient: Ambient) -> SqlStore:
-    """Open the one organization of a database for *actor* (its first owner when None).
+def open_sql_store(database: Database, actor: str | None, ambient: Ambient, *, at_once: int = 1) -> SqlStore:
+    """Open the one organization of a database for *actor* (its first owner when None); *at_once* are read for many.
 
     Raises NotFound where there is none, StoreRefused where the database cannot be used.
     """
@@ -69,13 +74,14 @@ def open_sql_store(database: Database, actor: str | None, ambient: Ambient) -> S
     schema.ensure(database, ambient)
     with database.reading() as rows:
         organization, owner = _find(rows, database)
-    # Two threads: a long import never keeps a screen from being read.
-    reads = ThreadPoolExecutor(1, thread_name_prefix="orgtui-read")
+    # Writes have a thread of their own: a long import never keeps a screen from being read.
+    reads = ThreadPoolExecutor(at_once, thread_name_prefix="orgtui-read")
     writes = ThreadPoolExecutor(1, thread_name_prefix="orgtui-write")
 
-    def acting(whose: str, token: str | None = None) -> Store:
-        unit = UnitOfWork(database, organization, whose, ambient, token)
+    def unit_of(whose: str, token: str | None = None) -> UnitOfWork:
+        return UnitOfWork(database, organization, whose, ambient, token)
 
+    def acting(unit: UnitOfWork) -> Store:
         async def invoke(operation: Operation, arguments: dict[str, Any]) -> Any:
             def work() -> Any:
                 run = unit.write if operation.writes else unit.read
@@ -85,6 +91,9 @@ def open_sql_store(database: Database, actor: str | None, ambient: Ambient) -> S
 
         return Store(lambda contract: face(contract, invoke), database.label)
 
+    def permitting(unit: UnitOfWork) -> Callable[[Operation], Awaitable[None]]:
+        return lambda operation: _aside(reads, lambda: unit.permit(operation))
+
     async def admit(secret: str) -> Guest:
         if not is_token(secret):
             raise Unauthenticated("This is no token; copy all of it, from orgtui_ to its end.")
@@ -92,14 +101,16 @@ def open_sql_store(database: Database, actor: str | None, ambient: Ambient) -> S
         if used is None or used < micros(ambient.now() - _USE_NOTED):
             # Not waited for: whether it can be noted is nothing to whoever asks.
             writes.submit(_note_use, database, organization, id, ambient)
-        return Guest(acting(actor, id), id)
+        unit = unit_of(actor, id)
+        return Guest(acting(unit), id, permitting(unit))
 
     def close() -> None:
         reads.shutdown(wait=True)
         writes.shutdown(wait=True)
         database.close()
 
-    return SqlStore(acting(actor or owner), acting(PLATFORM), acting(NOBODY), admit, close)
+    you, platform, nobody = (unit_of(who) for who in (actor or owner, PLATFORM, NOBODY))
+    return SqlStore(acting(you), permitting(you), acting(platform), acting(nobody), admit, close)
 
 
 async def _aside(executor: ThreadPoolExecutor, work: Callable[[], Any]) -> Any:

@@ -8,14 +8,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
 from orgtui.domain.months import micros
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, allows, refusal
-from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.access import Kind
 from orgtui.store.contract.operation import Operation, current_key
 from orgtui.store.sql.chain import next_row
@@ -132,6 +130,11 @@ class UnitOfWork:
             tx = Read(rows, self._organization, actor, role, self._ambient.now(), lambda: self._keys().chain())
             return function(tx, **arguments)
 
+    def permit(self, operation: Operation) -> None:
+        """Raise what the operation would be refused with here and now."""
+        with self._database.reading() as rows:
+            self._permit(rows, operation)
+
     def write(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a write: all of it is kept, or nothing."""
         with self._database.writing(self._organization) as session:
@@ -142,7 +145,7 @@ class UnitOfWork:
             kept = _kept(tx, key) if key else None
             # Before the permission: whoever left or gave up a role asks once more when the answer was lost.
             if key and kept and kept[:2] == (operation.id, request):
-                return answers(operation).validate_json(_unseal(tx, key, kept[2]))
+                return operation.answers.validate_json(_unseal(tx, key, kept[2]))
             tx.actor, tx.role, tx.bearer = self._permit(tx.rows, operation)
             if kept:
                 raise KeyReused("This idempotency key was used for another request; use a new one.")
@@ -218,7 +221,7 @@ def _close(tx: Write, operation: Operation, key: str | None, request: str, resul
                 key=_derived(tx, key, "name").hex(),
                 operation=operation.id,
                 request=request,
-                response=_seal(tx, key, answers(operation).dump_json(result)),
+                response=_seal(tx, key, operation.answers.dump_json(result)),
                 at=micros(tx.now),
             )
         )
@@ -269,12 +272,3 @@ def _unseal(tx: Write, key: str, sealed: str) -> bytes:
     data = base64.b64decode(sealed)
     answer: bytes = _cipher(tx, key).decrypt(data[:_NONCE], data[_NONCE:], None)
     return answer
-
-
-@cache
-def answers(operation: Operation) -> Any:
-    """How answers of an operation become JSON and come back (a pydantic TypeAdapter)."""
-    from pydantic import TypeAdapter
-
-    method = getattr(CONTRACTS[operation.section], operation.name)
-    return TypeAdapter(get_type_hints(method)["return"])

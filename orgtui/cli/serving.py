@@ -1,0 +1,82 @@
+"""`orgtui serve`, and `login` and `logout` for those who come to it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+from orgtui.cli.output import print_json, say, settings_of
+from orgtui.domain.ambient import system_ambient
+from orgtui.domain.errors import Invalid, NotFound
+from orgtui.settings import ServerUrl, Settings
+from orgtui.vault import Secret
+
+_LONGEST = 4096
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Serve the store until a signal."""
+    try:
+        from orgtui.server.serve import Listening
+        from orgtui.server.serve import serve as run
+    except ModuleNotFoundError as error:
+        raise Invalid(f"The server needs {error.name}: pip install 'orgtui[server]'.") from error
+
+    if (arguments.tls_cert is None) != (arguments.tls_key is None):
+        raise Invalid("--tls-cert and --tls-key go together.", field="tls")
+    at = Listening(
+        host=arguments.host,
+        port=arguments.port,
+        certificate=arguments.tls_cert,
+        key=arguments.tls_key,
+        behind_proxy=arguments.behind_proxy,
+    )
+    run(settings_of(arguments), system_ambient(), at)
+
+
+def login(arguments: argparse.Namespace) -> None:
+    """Keep a token, when the server takes it."""
+    import asyncio
+
+    from orgtui.composition import open_store
+    from orgtui.tokens import keep
+
+    settings, server = _meant(arguments)
+    token = _given(server, stdin=arguments.stdin)
+    opened = open_store(replace(settings, token=token.reveal()), system_ambient())
+    try:
+        found = asyncio.run(opened.store.general.overview())
+    finally:
+        opened.close()
+    keep(server, token)
+    if arguments.json:
+        told = {"organization": found.organization_id, "name": found.name, "actor": found.actor, "role": found.role}
+        print_json(told | {"store": server.url})
+    else:
+        say(f"You are {found.actor} at {found.name}. Open it: orgtui --store {server.url}")
+
+
+def logout(arguments: argparse.Namespace) -> None:
+    """Forget a token."""
+    from orgtui.tokens import forget
+
+    _, server = _meant(arguments)
+    if not forget(server):
+        raise NotFound(f"No token is kept for {server.url}.")
+    say(f"The token for {server.url} is forgotten here; others who have it can still come in.")
+
+
+def _meant(arguments: argparse.Namespace) -> tuple[Settings, ServerUrl]:
+    settings = replace(settings_of(arguments), store=arguments.url)
+    if settings.server is None:
+        raise Invalid("That is no server; write https://HOST.", field="url")
+    return settings, settings.server
+
+
+def _given(server: ServerUrl, *, stdin: bool) -> Secret:
+    if stdin or not sys.stdin.isatty():
+        return Secret(sys.stdin.buffer.read(_LONGEST).decode("utf-8", "replace").strip())
+    import getpass
+
+    return Secret(getpass.getpass(f"Token for {server.host} (it is not shown): ").strip())

@@ -1,0 +1,94 @@
+"""Who comes in: by a token and nothing else, and not for ever by trying."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import TooMany, Unauthenticated
+from orgtui.server.gate import Figures
+from orgtui.store.sql.store import Guest
+
+K = TypeVar("K")
+V = TypeVar("V")
+TRIES, WINDOW = 10, timedelta(minutes=5)
+_ADDRESSES, _KNOWN = 10_000, 1_000
+
+
+class Admission:
+    """Lets in whoever has a token, by *admit*.
+
+    After TRIES wrong tokens from one address within WINDOW no other is tried from there; whoever came in from there
+    before still does, so that nobody can shut others out.
+    """
+
+    def __init__(
+        self,
+        admit: Callable[[str], Awaitable[Guest]],
+        ambient: Ambient,
+        figures: Figures,
+        *,
+        behind_proxy: bool = False,
+    ) -> None:
+        self._admit, self._ambient, self._figures, self._behind_proxy = admit, ambient, figures, behind_proxy
+        self._failures: OrderedDict[str, deque[datetime]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+
+    async def enter(self, request: Request) -> None:
+        """Find out who sends this request, for `guest`; raises Unauthenticated, TooMany."""
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secret:
+            raise Unauthenticated("A token is needed here: Authorization: Bearer orgtui_…")
+        address = self._address(request)
+        known = address, hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+        if known not in self._known:
+            self._refuse_guessing(address)
+        try:
+            guest = await self._admit(secret)
+        except Unauthenticated:
+            self._known.pop(known, None)
+            self._note_failure(address)
+            raise
+        _keep(self._known, known, None, _KNOWN)
+        request.state.token, request.state.guest = guest.token, guest
+
+    @staticmethod
+    def guest(request: Request) -> Guest:
+        """Who sends this request, and the store as it is for them."""
+        found: Guest = request.state.guest
+        return found
+
+    def _address(self, request: Request) -> str:
+        """Where it comes from: by a proxy, what that adds at the end; what stands before it anybody can have sent."""
+        told = request.headers.getlist("x-forwarded-for") if self._behind_proxy else []
+        if told:
+            return told[-1].rpartition(",")[2].strip()
+        return request.client.host if request.client else ""
+
+    def _refuse_guessing(self, address: str) -> None:
+        now, failures = self._ambient.now(), self._failures.get(address, deque())
+        while failures and failures[0] <= now - WINDOW:
+            failures.popleft()
+        if len(failures) >= TRIES:
+            wait = int((failures[0] + WINDOW - now).total_seconds()) + 1
+            raise TooMany(f"Too many wrong tokens came from here; try again in {wait} s.", retry_after=wait)
+
+    def _note_failure(self, address: str) -> None:
+        self._figures.refused.inc()
+        failures = self._failures.get(address, deque(maxlen=TRIES))
+        failures.append(self._ambient.now())
+        _keep(self._failures, address, failures, _ADDRESSES)
+
+
+def _keep(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    """Remember it as the newest, and forget the oldest beyond *most*."""
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)

@@ -1,0 +1,129 @@
+"""The server as one ASGI application: the contract's routes for whoever comes with a token, and how it fares."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+import orgtui
+from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import OrgtuiError
+from orgtui.server import problems
+from orgtui.server.admission import Admission
+from orgtui.server.gate import Figures, Gate, Limits, Log
+from orgtui.server.routes import router
+from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract.operation import Operation
+from orgtui.store.sql.store import SqlStore
+
+# Makes the object that does a contract's operations, for whoever's store it is given.
+Service = Callable[[Store], Awaitable[Any]]
+Services = Mapping[str, tuple[type[Any], Service]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What is served: an open store, and by section the contracts and services that stand above it.
+
+    `behind_proxy`: whose address a request has is what the proxy in front says.
+    """
+
+    opened: SqlStore
+    ambient: Ambient
+    log: Log
+    services: Services = field(default_factory=dict)
+    behind_proxy: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+def application(house: House) -> ASGIApp:
+    """The server; nothing is opened here, and nothing closed."""
+    figures = Figures()
+    admission = Admission(house.opened.admit, house.ambient, figures, behind_proxy=house.behind_proxy)
+
+    async def perform(request: Request, declared: Operation, arguments: dict[str, Any]) -> Any:
+        section: Any
+        if declared.needs is None:
+            section = getattr(house.opened.outside, declared.section)
+        elif made := house.services.get(declared.section):
+            guest = admission.guest(request)
+            await guest.permit(declared)
+            section = await made[1](guest.store)
+        else:
+            section = getattr(admission.guest(request).store, declared.section)
+        return await getattr(section, declared.name)(**arguments)
+
+    app = FastAPI(
+        title="orgtui",
+        version=orgtui.__version__,
+        summary="The settings of an organization: team, usage, billing, provider keys, workspaces.",
+        # To send a client elsewhere takes the word of its Host header.
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    contracts = {**CONTRACTS, **{section: contract for section, (contract, _) in house.services.items()}}
+    app.include_router(router(contracts, admission.enter, perform))
+    _look_after(app, house, figures)
+    _tell(app)
+    _secure(app)
+    return Gate(app, ambient=house.ambient, log=house.log, figures=figures, limits=house.limits)
+
+
+def _look_after(app: FastAPI, house: House, figures: Figures) -> None:
+    """For whoever keeps it running."""
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        await house.opened.platform.general.revision()
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _tell(app: FastAPI) -> None:
+    """Every refusal in the one form."""
+
+    @app.exception_handler(OrgtuiError)
+    async def told(_request: Request, error: OrgtuiError) -> Response:
+        return problems.response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def refused(_request: Request, error: RequestValidationError) -> Response:
+        return problems.response(problems.refused(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def strayed(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            answer = problems.response(problems.WrongMethod(f"{request.method} is not for this path."))
+            answer.headers.update(error.headers or {})
+            return answer
+        if error.status_code == 404:
+            return problems.response(problems.NoSuchPlace("There is no such path here."))
+        return problems.response(problems.Malformed("The request cannot be read."))
+
+
+def _secure(app: FastAPI) -> None:
+    """The documentation says how to come in."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = described()
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["token"] = {"type": "http", "scheme": "bearer", "description": "orgtui access create NAME"}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

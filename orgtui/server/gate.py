@@ -1,0 +1,184 @@
+"""What stands around every request: its limits, its line in the log, and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import Forbidden, OrgtuiError, Unreachable
+from orgtui.server import problems
+from orgtui.store.wire import PREFIX
+
+# One line of the log: JSON values, without secrets.
+Log = Callable[[dict[str, Any]], None]
+_CHEAP = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of a request: bytes of its body, fewer from who shows no token; seconds for it to come in and be answered."""
+
+    body: int = 4 * 2**20
+    body_of_strangers: int = 512 * 2**10
+    arrival: float = 10.0
+    answer: float = 30.0
+
+
+class Figures:
+    """What `/metrics` tells."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "orgtui_requests", "Requests by operation and status", ["operation", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "orgtui_request_seconds", "Time to the answer", ["operation"], buckets=_CHEAP, registry=self.registry
+        )
+        self.running = Gauge("orgtui_requests_running", "Requests that are not answered yet", registry=self.registry)
+        self.refused = Counter(
+            "orgtui_tokens_refused", "Requests with a token that opens nothing", registry=self.registry
+        )
+
+
+class Gate:
+    """Takes requests in whole and within limits, so that what is behind it never waits for a client."""
+
+    def __init__(self, app: ASGIApp, *, ambient: Ambient, log: Log, figures: Figures, limits: Limits) -> None:
+        self._app, self._ambient, self._log, self._figures, self._limits = app, ambient, log, figures, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answering = _Answering(self._ambient.random(8).hex(), send)
+        scope.setdefault("state", {})["request_id"] = answering.id
+        began = perf_counter()
+        with self._figures.running.track_inprogress():
+            try:
+                await self._answer(scope, receive, answering.send)
+            except OrgtuiError as error:
+                await problems.response(error)(scope, receive, answering.send)
+            except Exception as error:  # noqa: BLE001 (nobody else would write it down)
+                await self._broken(scope, answering, error)
+        self._note(scope, answering, perf_counter() - began)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if "origin" in headers and scope["path"].startswith(PREFIX):
+            raise Forbidden("Pages in a browser may not ask this server.")
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise problems.WrongType("Send the body as it is, not compressed.")
+        limit = self._limits.body if "authorization" in headers else self._limits.body_of_strangers
+        body = await self._whole(headers, receive, limit)
+        try:
+            async with asyncio.timeout(self._limits.answer):
+                await self._app(scope, _again(body, receive), send)
+        except TimeoutError:
+            raise Unreachable(f"The store did not answer within {self._limits.answer:g} s; try again.") from None
+
+    async def _whole(self, headers: Headers, receive: Receive, limit: int) -> bytes:
+        """The body, or TooLarge and TooSlow."""
+        too_large = problems.TooLarge(f"The body is larger than {limit:,} bytes.")
+        told = headers.get("content-length", "0")
+        if not told.isdecimal() or int(told) > limit:
+            raise too_large
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.arrival):
+                while (message := await receive())["type"] == "http.request":
+                    body += message.get("body", b"")
+                    if len(body) > limit:
+                        raise too_large
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            raise problems.TooSlow(f"The request did not come in within {self._limits.arrival:g} s.") from None
+        raise problems.TooSlow("The client went away.")
+
+    async def _broken(self, scope: Scope, answering: _Answering, error: Exception) -> None:
+        # The types on the way, and no values: those may be secrets.
+        self._log({"level": "error", "id": answering.id, "error": type(error).__name__, "at": _places(error)})
+        if not answering.status:
+            fault = problems.Fault(f"The server failed; its log has it under {answering.id}.")
+            await problems.response(fault)(scope, _nothing, answering.send)
+
+    def _note(self, scope: Scope, answering: _Answering, seconds: float) -> None:
+        state, route = scope["state"], scope.get("route")
+        operation = getattr(route, "operation_id", None) or getattr(route, "path", "none")
+        self._figures.requests.labels(operation, str(answering.status)).inc()
+        self._figures.seconds.labels(operation).observe(seconds)
+        self._log(
+            {
+                "level": "info",
+                "id": answering.id,
+                "operation": operation,
+                "method": scope["method"],
+                "status": answering.status,
+                "ms": round(seconds * 1000, 1),
+                "token": state.get("token"),
+            }
+        )
+
+
+class _Answering:
+    """One answer on its way: `status` is 0 until it begins."""
+
+    def __init__(self, id: str, send: Send) -> None:
+        self.id, self.status, self._send = id, 0, send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers.setdefault("Cache-Control", "no-store")
+            if self.status in (408, 413):
+                # What else of the request is still to come is not read.
+                headers["Connection"] = "close"
+        await self._send(message)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """The body that was taken in, and then whatever else there is to hear: that the client went away."""
+    told = False
+
+    async def replay() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+def _places(error: BaseException) -> list[str]:
+    from traceback import extract_tb
+
+    return [f"{frame.filename.rpartition('orgtui/')[2]}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+
+
+def lines(write: Callable[[str], object], ambient: Ambient) -> Log:
+    """A log of JSON lines."""
+
+    def log(values: dict[str, Any]) -> None:
+        told = {"at": ambient.now().isoformat(timespec="milliseconds"), **values}
+        write(json.dumps({key: value for key, value in told.items() if value is not None}) + "\n")
+
+    return log

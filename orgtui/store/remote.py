@@ -1,0 +1,172 @@
+"""The contract over HTTP: what a Store asks is sent to an orgtui server, and its answers and errors come back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+import orgtui
+from orgtui.aside import aside
+from orgtui.domain.ambient import Ambient
+from orgtui.domain.errors import Forbidden, OrgtuiError, Unauthenticated, Unreachable
+from orgtui.store.contract import Store
+from orgtui.store.contract.operation import Operation, current_key, face
+from orgtui.store.wire import IDEMPOTENCY_KEY, RETRY_AFTER, Request, error_of, shape
+from orgtui.vault import Secret
+
+C = TypeVar("C")
+# Seconds. Whoever looks at a screen is told within five.
+SCREENS_PATIENCE = 4.5
+_CONNECT, _WRITE, _SERVICE = 3.0, 15.0, 60.0
+# What stands between us and the server says that it is not there; of others an answer would come again.
+_AGAIN: Final = frozenset({429, 502, 503, 504})
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_LARGEST = 64 * 2**20
+_MAY_BE_DONE = "Whether it was done is not known: look, before you do it again."
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStore:
+    """A server's organization for the holder of a token: `service` derives contracts that stand above the store."""
+
+    store: Store
+    service: Callable[[type[Any]], Any]
+    close: Callable[[], None]
+
+
+def open_remote_store(
+    url: str, token: Secret | None, ambient: Ambient, *, patience: float = SCREENS_PATIENCE, trust: str | None = None
+) -> RemoteStore:
+    """The store at *url*; nothing is asked yet. *patience* is how many seconds a read is tried for.
+
+    *trust* is a file of certificates that count, instead of the system's.
+    """
+    caller = _Caller(url, token, ambient, patience, trust)
+    store = Store(lambda contract: face(contract, caller.store), caller.host)
+    return RemoteStore(store, lambda contract: face(contract, caller.service), caller.close)
+
+
+class _Caller:
+    """Sends operations. The client is used from threads: no event loop owns its connections."""
+
+    def __init__(self, url: str, token: Secret | None, ambient: Ambient, patience: float, trust: str | None) -> None:
+        import ssl
+
+        # What is packed could be a bomb, and there is nothing to gain on a page.
+        headers = {"User-Agent": f"orgtui/{orgtui.__version__}", "Accept-Encoding": "identity"}
+        # Let go before the server does: on a connection that it has just closed a request is lost.
+        kept = httpx.Limits(keepalive_expiry=3)
+        self._ambient, self._patience, self._token = ambient, patience, token
+        context: Any = ssl.create_default_context(cafile=trust) if url.startswith("https:") else False
+        self._client = httpx.Client(base_url=url, headers=headers, verify=context, limits=kept, trust_env=False)
+        self.host = self._client.base_url.netloc.decode()
+
+    async def store(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        """What the server's store answers: a write carries a key, so that it is done once however often it is sent."""
+        key = (current_key() or self._ambient.random(16).hex()) if operation.writes else None
+        patience = _WRITE if operation.writes else self._patience
+        return await aside(lambda: self._ask(operation, arguments, key, patience, again=True))
+
+    async def service(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+        """What a service answers: it has no keys, so it is sent a second time only where it was not sent at all."""
+        return await aside(lambda: self._ask(operation, arguments, None, _SERVICE, again=not operation.writes))
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._client.close()
+
+    def _ask(
+        self, operation: Operation, arguments: Mapping[str, Any], key: str | None, patience: float, *, again: bool
+    ) -> Any:
+        request, end, pause = shape(operation).request(arguments), time.monotonic() + patience, _FIRST_PAUSE
+        while True:
+            sent = False
+            try:
+                status, headers, content = self._send(request, key, end)
+                sent = True
+                if status not in _AGAIN:
+                    return self._understood(operation, status, content)
+                trouble = self._refused(operation, status, content)
+                pause = _asked_for(headers, pause)
+            except httpx.RequestError as error:
+                sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+                trouble = Unreachable(f"{self.host} cannot be reached: {_why(error)}.")
+            except httpx.InvalidURL:
+                raise Unreachable(f"{self.host} cannot be asked for that.") from None
+            if (sent and not again) or time.monotonic() + pause > end:
+                raise self._given_up(operation, trouble, sent)
+            time.sleep(pause * (0.5 + self._ambient.random(1)[0] / 256))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _given_up(self, operation: Operation, trouble: OrgtuiError, sent: bool) -> OrgtuiError:
+        if isinstance(trouble, Unreachable) and operation.writes and sent:
+            return Unreachable(f"{trouble.message} {_MAY_BE_DONE}", **trouble.details)
+        return trouble
+
+    def _send(self, request: Request, key: str | None, end: float) -> tuple[int, httpx.Headers, bytes]:
+        left = max(end - time.monotonic(), 0.1)
+        headers = dict(request.headers)
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        if key is not None:
+            headers[IDEMPOTENCY_KEY] = key
+        timeout = httpx.Timeout(left, connect=min(_CONNECT, left))
+        with self._client.stream(
+            request.method, request.path, headers=headers, content=request.content, timeout=timeout
+        ) as answer:
+            content = bytearray()
+            for part in answer.iter_bytes():
+                content += part
+                # A server that drips is as good as one that says nothing.
+                if time.monotonic() > end:
+                    raise httpx.ReadTimeout("the answer took too long")
+                if len(content) > _LARGEST:
+                    raise httpx.DecodingError("the answer has no end")
+            return answer.status_code, answer.headers, bytes(content)
+
+    def _understood(self, operation: Operation, status: int, content: bytes) -> Any:
+        if status == 204 and operation.hints["return"] is type(None):
+            return None
+        if status != 200:
+            raise self._refused(operation, status, content)
+        try:
+            return operation.answers.validate_json(content)
+        except ValidationError:
+            raise self._strange(status) from None
+
+    def _refused(self, operation: Operation, status: int, content: bytes) -> OrgtuiError:
+        with suppress(ValueError, RecursionError):
+            if (error := error_of(operation, json.loads(content))) is not None and error.status == status:
+                return error
+        if status == 401:
+            return Unauthenticated(f"{self.host} does not take the token; log in: orgtui login URL")
+        if status == 403:
+            return Forbidden(f"{self.host} does not allow this.")
+        return self._strange(status)
+
+    def _strange(self, status: int) -> Unreachable:
+        return Unreachable(f"{self.host} does not answer as an orgtui server does (HTTP {status}).")
+
+
+def _asked_for(headers: httpx.Headers, pause: float) -> float:
+    """How long the server wants to be left alone."""
+    told = headers.get(RETRY_AFTER, "")
+    return max(pause, float(told)) if told.isascii() and told.isdecimal() and len(told) < 6 else pause
+
+
+def _why(error: httpx.RequestError) -> str:
+    """In words; never the URL or the request, which may hold what nobody should read."""
+    if isinstance(error, httpx.TimeoutException):
+        return "it does not answer in time"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "its certificate is not trusted"
+    if isinstance(error, httpx.ConnectError):
+        return "nothing listens there"
+    return "the connection broke"

@@ -1,0 +1,63 @@
+"""Tokens that open servers: each in a file of its own, that only its owner can read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from orgtui.domain.errors import Invalid, OrgtuiError
+from orgtui.settings import ServerUrl, Settings, data_path
+from orgtui.vault import Secret
+
+_LONGEST = 4096
+
+
+def kept(settings: Settings) -> Secret | None:
+    """The token for the server that the settings name: ORGTUI_TOKEN, or what `login` kept; None where there is none."""
+    if settings.token:
+        return Secret(settings.token)
+    return None if settings.server is None else read(settings.server)
+
+
+def path(server: ServerUrl) -> Path:
+    """Where the token of a server is kept: hosts are no safe names for files, so they are told by a digest."""
+    return data_path() / "tokens" / hashlib.sha256(server.url.lower().encode()).hexdigest()[:32]
+
+
+def read(server: ServerUrl) -> Secret | None:
+    """The token that is kept for a server; raises Invalid where others can read it."""
+    try:
+        with path(server).open("rb") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise Invalid(f"{path(server)} can be read by others; make a new token: orgtui login {server.url}")
+            return Secret(file.read(_LONGEST).decode("ascii", "replace").strip())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Invalid(f"{path(server)} cannot be read: {error.strerror}.") from error
+
+
+def keep(server: ServerUrl, token: Secret) -> None:
+    """Keep the token of a server, instead of one that was kept before."""
+    to = path(server)
+    part = to.with_suffix(".part")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part.unlink(missing_ok=True)
+        file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(file, "w") as out:
+            out.write(token.reveal() + "\n")
+        part.replace(to)
+    except OSError as error:
+        raise OrgtuiError(f"The token cannot be kept in {to}: {error.strerror}.") from error
+
+
+def forget(server: ServerUrl) -> bool:
+    """Delete the token of a server; answers whether there was one."""
+    try:
+        path(server).unlink()
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""A real server of orgtui on this machine, for tests that come to it over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from orgtui.domain.ambient import system_ambient
+from orgtui.domain.errors import Forbidden, Unauthenticated
+from orgtui.server import app as server
+from orgtui.server.app import application
+from orgtui.store.contract import Store
+from orgtui.store.contract.operation import Operation, face
+from orgtui.store.sql.store import Guest, SqlStore
+
+
+@contextmanager
+def listening(app: Any, **options: Any) -> Iterator[str]:
+    """The URL at which an ASGI application is served meanwhile."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        running = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_keep_alive=15, **options))
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=lambda: loop.run_until_complete(running.serve([listener])), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            running.should_exit = running.force_exit = True
+            thread.join()
+            loop.close()
+
+
+@dataclass
+class House:
+    """A store behind the server, which lets in whoever a test has opened it for, by name instead of a token."""
+
+    outside: Store
+    guests: dict[str, Guest] = field(default_factory=dict)
+
+
+class Street:
+    """One server for many stores, each below a path of its own: to derive its routes costs more than most tests."""
+
+    def __init__(self) -> None:
+        self._houses, self._here = dict[str, House](), ContextVar[House]("here")
+        nobody = Store(lambda contract: face(contract, self._outside))
+        opened = SqlStore(nobody, _refuse, nobody, nobody, self._admit, lambda: None)
+        self._app = application(server.House(opened=opened, ambient=system_ambient(), log=lambda _: None))
+
+    def add(self, outside: Store) -> tuple[str, House]:
+        """A store's path, and what is known of who may come in."""
+        path = f"/{len(self._houses)}"
+        self._houses[path] = House(outside)
+        return path, self._houses[path]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request as the server of its store."""
+        head, _, rest = scope["path"][1:].partition("/")
+        self._here.set(self._houses[f"/{head}"])
+        await self._app({**scope, "path": f"/{rest}", "raw_path": b""}, receive, send)
+
+    async def _admit(self, name: str) -> Guest:
+        guests = self._here.get().guests
+        if name not in guests:
+            raise Unauthenticated("This is nobody.")
+        return guests[name]
+
+    async def _outside(self, operation: Operation, arguments: dict[str, Any]) -> Any:
+        return await getattr(getattr(self._here.get().outside, operation.section), operation.name)(**arguments)
+
+
+async def _refuse(operation: Operation) -> None:
+    raise Forbidden(operation.id)
