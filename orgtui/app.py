@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused
+from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unreachable
 from orgtui.domain.months import zone_or_utc
 from orgtui.settings import Settings
 from orgtui.terminal import SafeApp
@@ -53,6 +53,9 @@ class Connection:
 
 # Seconds after the first figures: not while somebody waits for something.
 _PRESENCE = 3.0
+# Seconds between two looks for changes, at a file and at a server; and for an answer. Whoever looks at a screen is told
+# within five that its server is gone.
+_LOOK, _LOOK_FAR, _PULSE = 5.0, 2.0, 2.5
 
 
 def _section(name: str) -> Callable[[], Screen[Any]]:
@@ -104,6 +107,8 @@ class OrgTui(SafeApp[None]):
         self._connected: asyncio.Future[Connection] | None = None
         self._billing: asyncio.Future[Payments] | None = None
         self.revision: int | None = None
+        # Whether the store did not answer when it was last asked.
+        self.lost = False
         self._warm = False
         super().__init__(profile)
         for theme in THEMES.values():
@@ -116,7 +121,8 @@ class OrgTui(SafeApp[None]):
     def on_mount(self) -> None:
         """The first frame now, the store after it."""
         self.set_keymap(dict(self.settings.keys))
-        self.set_interval(self.settings.refresh_seconds, self._look_for_changes)
+        usual = _LOOK_FAR if self.settings.server else _LOOK
+        self.set_interval(self.settings.refresh_seconds or usual, self._look_for_changes)
 
     def get_key_display(self, binding: Binding) -> str:
         """Keys as the look writes them."""
@@ -202,18 +208,37 @@ class OrgTui(SafeApp[None]):
         name = self.overview.timezone if self.overview else "UTC"
         return f"{(moment or self.ambient.now()).astimezone(zone_or_utc(name)):%H:%M %Z}"
 
-    async def _look_for_changes(self) -> None:
-        """Show by itself what somebody else changed; a cheap question, and none while nobody looks."""
-        if not self.app_focus or not self.connected:
-            return
+    async def pulse(self) -> int:
+        """The revision; whether the store answers at all is known from then on."""
         try:
             found = await (await self.store()).general.revision()
-        except OrgtuiError:
-            # Whatever is wrong is told by the section itself, the next time it is asked.
+        except Unreachable:
+            self.lost = True
+            raise
+        self.lost = False
+        return found
+
+    async def _look_for_changes(self) -> None:
+        """Show by itself what somebody else changed, and whether the store is there; nothing while nobody looks."""
+        if not self.app_focus or not self.connected:
             return
-        changed, self.revision = found != self.revision, found
-        if changed and hasattr(self.screen, "action_refresh_section"):
-            self.screen.action_refresh_section()
+        was_lost, before = self.lost, self.revision
+        try:
+            self.revision = await asyncio.wait_for(self.pulse(), _PULSE)
+        except (Unreachable, TimeoutError) as error:
+            self.lost = True
+            self._tell_lost(error if isinstance(error, Unreachable) else Unreachable(f"{self.label} does not answer."))
+        except OrgtuiError:
+            # Whatever else is wrong is told by the section itself, the next time it is asked.
+            return
+        else:
+            if (was_lost or self.revision != before) and hasattr(self.screen, "action_refresh_section"):
+                self.screen.action_refresh_section()
+
+    def _tell_lost(self, error: Unreachable) -> None:
+        for screen in self.screen_stack:
+            if hasattr(screen, "tell_lost"):
+                screen.tell_lost(error)
 
     async def on_unmount(self) -> None:
         """Let the last write finish, then let go."""

@@ -135,7 +135,7 @@ class Settings:
     actor: str | None = None
     theme: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
-    refresh_seconds: float = 5.0
+    refresh_seconds: float | None = None
     smtp: Smtp | None = None
     stripe: Stripe | None = None
     public_url: str | None = None
@@ -295,8 +295,10 @@ def _keys(file: dict[str, Any], path: Path) -> dict[str, str]:
     return table
 
 
-def _seconds(file: dict[str, Any], path: Path) -> float:
-    value = file.get("refresh_seconds", 5.0)
+def _seconds(file: dict[str, Any], path: Path) -> float | None:
+    value = file.get("refresh_seconds")
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 3600:
         raise Invalid(f"{path}: refresh_seconds is a number from 1 to 3600.")
     return float(value)

@@ -123,7 +123,7 @@ class SectionScreen(Screen[None], Generic[Page]):
         answer: tuple[Page] | Trouble
         try:
             store = await self.orgtui.store()
-            self.asked_at = self.orgtui.revision = await store.general.revision()
+            self.asked_at = self.orgtui.revision = await self.orgtui.pulse()
             overview = await store.general.overview()
             answer = (await self.ask(store),)
         except OrgtuiError as error:
@@ -197,9 +197,19 @@ class SectionScreen(Screen[None], Generic[Page]):
             return Trouble(
                 "forbidden", "Not for your role", error.message, "An owner can do this, or give you the role."
             )
+        if self.orgtui.lost:
+            known = f"Below is what was known at {self.updated}. " if self.page is not None else ""
+            tried = f"{known}It is tried again by itself; until then nothing can be changed."
+            return Trouble("failed", f"{self.title_text} could not be read", error.message, tried, retry=True)
         kept = "Below is what was last known. Nothing was changed." if self.page is not None else "Nothing was changed."
         again = f"{kept} Press r to try again."
         return Trouble("failed", f"{self.title_text} could not be read", error.message, again, retry=True)
+
+    def tell_lost(self, error: OrgtuiError) -> None:
+        """The store is gone; what stands here may be old from now on."""
+        told = self.explain(error)
+        if told != self.trouble and self.page is not None:
+            self.trouble = told
 
     def carry_out(
         self, question: Callable[[Store], Awaitable[Any]], said: str, then: Callable[[], None] | None = None

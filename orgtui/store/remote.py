@@ -63,7 +63,7 @@ class _Caller:
         headers = {"User-Agent": f"orgtui/{orgtui.__version__}", "Accept-Encoding": "identity"}
         # Let go before the server does: on a connection that it has just closed a request is lost.
         kept = httpx.Limits(keepalive_expiry=3)
-        self._ambient, self._patience, self._token = ambient, patience, token
+        self._ambient, self._patience, self._token, self._lost = ambient, patience, token, False
         context: Any = ssl.create_default_context(cafile=trust) if url.startswith("https:") else False
         self._client = httpx.Client(base_url=url, headers=headers, verify=context, limits=kept, trust_env=False)
         self.host = self._client.base_url.netloc.decode()
@@ -71,7 +71,8 @@ class _Caller:
     async def store(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """What the server's store answers: a write carries a key, so that it is done once however often it is sent."""
         key = (current_key() or self._ambient.random(16).hex()) if operation.writes else None
-        patience = _WRITE if operation.writes else self._patience
+        # Of a server that was gone a moment ago nobody waits long to hear it again.
+        patience = _WRITE if operation.writes and not self._lost else self._patience
         return await aside(lambda: self._ask(operation, arguments, key, patience, again=True))
 
     async def service(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
@@ -92,6 +93,7 @@ class _Caller:
                 status, headers, content = self._send(request, key, end)
                 sent = True
                 if status not in _AGAIN:
+                    self._lost = False
                     return self._understood(operation, status, content)
                 trouble = self._refused(operation, status, content)
                 pause = _asked_for(headers, pause)
@@ -101,6 +103,7 @@ class _Caller:
             except httpx.InvalidURL:
                 raise Unreachable(f"{self.host} cannot be asked for that.") from None
             if (sent and not again) or time.monotonic() + pause > end:
+                self._lost = isinstance(trouble, Unreachable)
                 raise self._given_up(operation, trouble, sent)
             time.sleep(pause * (0.5 + self._ambient.random(1)[0] / 256))
             pause = min(pause * 2, _LONGEST_PAUSE)
