@@ -15,11 +15,20 @@ _SOON = 1 / 25
 _LONGEST = 15.0
 _asked: set[asyncio.Future[Any]] = set()
 _run_in_executor = asyncio.BaseEventLoop.run_in_executor
+_wrap_future = asyncio.wrap_future
 
 
 def run_in_executor(loop: Any, *arguments: Any) -> asyncio.Future[Any]:
     """What the loop itself does, remembered until it is answered."""
     answer: asyncio.Future[Any] = _run_in_executor(loop, *arguments)
+    _asked.add(answer)
+    answer.add_done_callback(_asked.discard)
+    return answer
+
+
+def wrap_future(*arguments: Any, **named: Any) -> asyncio.Future[Any]:
+    """The same of what another thread answers, as a question to a server is."""
+    answer: asyncio.Future[Any] = _wrap_future(*arguments, **named)
     _asked.add(answer)
     answer.add_done_callback(_asked.discard)
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -70,10 +71,15 @@ class _Caller:
 
     async def store(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """What the server's store answers: a write carries a key, so that it is done once however often it is sent."""
-        key = (current_key() or self._ambient.random(16).hex()) if operation.writes else None
+        key = self._key() if operation.writes else None
         # Of a server that was gone a moment ago nobody waits long to hear it again.
         patience = _WRITE if operation.writes and not self._lost else self._patience
         return await aside(lambda: self._ask(operation, arguments, key, patience, again=True))
+
+    def _key(self) -> str:
+        """A caller's own key may be any text; a header is not."""
+        given = current_key()
+        return self._ambient.random(16).hex() if given is None else hashlib.sha256(given.encode()).hexdigest()
 
     async def service(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """What a service answers: it has no keys, so it is sent a second time only where it was not sent at all."""

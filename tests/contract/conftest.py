@@ -27,24 +27,29 @@ def wait(answer: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(answer)
 
 
-# Beside these, every example of which is run, each test is run on PostgreSQL with its first; the soak has them all.
+BACKENDS = ("sqlite", "postgresql", "http on sqlite", "http on postgresql")
+# Beside these, every example of which is run, each test is run with its first on PostgreSQL and over HTTP; the soak has
+# them all, and those over HTTP on PostgreSQL.
 ALL_EXAMPLES = {"test_every_answer_comes_back_from_json_as_it_was"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to the soak what would only say again on PostgreSQL what it said on SQLite."""
-    seen = set[tuple[Path, str]]()
+    """Leave to the soak what would only say again on another backend what it said on SQLite."""
+    seen = set[tuple[Path, str, str]]()
     for item in items:
-        if isinstance(item, pytest.Function) and _is_on_postgresql(item):
-            test = item.path, item.originalname
-            if test in seen and item.originalname not in ALL_EXAMPLES:
-                item.add_marker(pytest.mark.soak)
-            seen.add(test)
+        backend = item.callspec.params.get("founded") if isinstance(item, pytest.Function) and _varied(item) else None
+        if not isinstance(item, pytest.Function) or backend in (None, "sqlite"):
+            continue
+        test = item.path, item.originalname, str(backend)
+        told = test in seen and item.originalname not in ALL_EXAMPLES
+        if told or backend == "http on postgresql":
+            item.add_marker(pytest.mark.soak)
+        seen.add(test)
 
 
-def _is_on_postgresql(item: pytest.Function) -> bool:
-    return hasattr(item, "callspec") and item.callspec.params.get("founded") == "postgresql"
+def _varied(item: pytest.Function) -> bool:
+    return hasattr(item, "callspec")
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +60,7 @@ def street() -> Iterator[tuple[str, Street]]:
         yield url, served
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "http on sqlite", "http on postgresql"])
+@pytest.fixture(params=BACKENDS)
 def founded(request: pytest.FixtureRequest, memory: Path, clock: Clock) -> Iterator[Founder]:
     """Makes organizations, in UTC unless another timezone is named."""
     made: list[Backend] = []
