@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import Any
 
 import uvicorn
@@ -85,7 +86,8 @@ class Street:
         return guests[name]
 
     async def _service(self, section: str, store: Store) -> Any:
-        return await asyncio.to_thread(self._here.get().services[section], store)
+        made = await asyncio.to_thread(self._here.get().services[section], store)
+        return await made if isawaitable(made) else made
 
     async def _outside(self, operation: Operation, arguments: dict[str, Any]) -> Any:
         return await getattr(getattr(self._here.get().outside, operation.section), operation.name)(**arguments)
