@@ -106,10 +106,15 @@ class Clock:
         return Ambient(now=lambda: self.now, random=os.urandom)
 
 
-@pytest.fixture
-def clock() -> Clock:
+def noon() -> Clock:
     """Noon of an ordinary day."""
     return Clock(datetime(2026, 11, 23, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands until it is set."""
+    return noon()
 
 
 @pytest.fixture

@@ -104,7 +104,10 @@ class Server:
             with closing(template.database()) as database:
                 found(database, Founding(name="Acme", owner=OWNER, timezone=timezone), clock.ambient())
             self._templates[timezone] = template
-        template = self._templates[timezone]
+        return self.copy(self._templates[timezone], directory)
+
+    def copy(self, template: Place, directory: Path) -> Place:
+        """A new database with what is in another, to which nobody is connected; its keys are kept in *directory*."""
         keys = directory / "acme.keys" / "master.key"
         keys.parent.mkdir(mode=0o700)
         shutil.copy(template.keys, keys)
