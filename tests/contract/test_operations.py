@@ -272,9 +272,9 @@ REFUSED: dict[str, Callable[[World], list[dict[str, Any]]]] = {
         {"id": world.payment, "settlement": settlement(PaymentStatus.PAID, 2_500, payment=None)},
     ],
     "billing.reverse": lambda world: [
-        {"reversal": Reversal(kind="refund", id="re_1", payment=NONE, amount=Money(1), taken=True)},
-        {"reversal": Reversal(kind="refund", id="re_1", payment=world.paid, amount=Money(0), taken=True)},
-        {"reversal": Reversal(kind="dispute", id="du_1", payment=world.paid, amount=Money(1, "USD"), taken=True)},
+        {"reversal": replace(back, **wrong)}
+        for back in (Reversal(kind="refund", id="re_1", payment=world.paid, money="pi_1", amount=Money(1), taken=True),)
+        for wrong in ({"payment": NONE}, {"money": "pi_2"}, {"amount": Money(0)}, {"amount": Money(1, "USD")})
     ],
     "billing.credit": lambda _: [
         {"credit": NewCredit(kind="grant", amount=Money(-1), ref="x", text="")},
