@@ -141,8 +141,9 @@ def billing_service(settings: Settings, store: Store, opened: SqlStore, ambient:
     from orgtui.billing.service import BillingService
 
     public = settings.public_url
-    pages = Pages(f"{public}/paid", f"{public}/cancelled") if public else None
-    return BillingService(store, opened.platform, stripe(settings, ambient), ambient, pages)
+    pages = Pages(f"{public}/paid", f"{public}/cancelled", f"{public}/back") if public else None
+    links = f"{public}/pay/" if public else None
+    return BillingService(store, opened.platform, stripe(settings, ambient), ambient, pages, links)
 
 
 def stripe(settings: Settings, ambient: Ambient) -> PaymentProvider:

@@ -74,6 +74,12 @@ class BadWebhook(OrgtuiError):
     code, status, exit_code = "bad_webhook", 400, 1
 
 
+class NoWebhooks(BadWebhook):
+    """Nothing that comes in as a webhook can be believed here; sent again once that is set up, it may be."""
+
+    code, status, exit_code = "no_webhooks", 503, 6
+
+
 # Who pays, and where they are sent.
 
 
@@ -90,11 +96,12 @@ class Payer:
 class Pages:
     """Where the provider's page sends a browser afterwards: static pages that say “go back to your terminal”.
 
-    Where there are none of our own, the provider says it in its own words.
+    Where there are none of our own, the provider says it in its own words. `back` is for who did not come to pay.
     """
 
     success: str
     cancel: str
+    back: str | None = None
 
 
 # Paying once.

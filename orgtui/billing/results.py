@@ -10,10 +10,24 @@ from orgtui.store.contract.billing import Payment
 
 @dataclass(frozen=True, slots=True)
 class Paying:
-    """A payment as it stands; `url` is where to pay while it is open: a bearer secret, not for logs."""
+    """A payment as it stands; `url` is where to pay while it is open: a bearer secret, not for logs.
+
+    `link` is an address of our own that leads there, where there is a server for it.
+    """
 
     payment: Payment
     url: str | None = field(default=None, repr=False)
+    link: str | None = field(default=None, repr=False)
+
+    @property
+    def short(self) -> str | None:
+        """Where to pay, in an address that fits a QR code; None where there is none so short."""
+        return self.link or (self.url if self.payment.short else None)
+
+    @property
+    def address(self) -> str | None:
+        """Where to pay, as people are told: the short one if there is one."""
+        return self.short or self.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ _PAYMENTS_AGAIN, _REFUNDS_AGAIN, _DISPUTES_AGAIN = timedelta(hours=25), timedelt
 class BillingService:
     """Billing of one organization: *store* is who acts, *platform* writes down what the provider says.
 
-    *pages* are where the provider's pages send a browser afterwards.
+    *pages* are where the provider's pages send a browser afterwards, *links* is where our own short addresses of
+    payments begin: with the payment's id behind it, each leads to where it is paid.
     """
 
     def __init__(
@@ -72,9 +73,10 @@ class BillingService:
         provider: PaymentProvider,
         ambient: Ambient,
         pages: Pages | None = None,
+        links: str | None = None,
     ) -> None:
         self._store, self._platform, self.provider, self._ambient = store, platform, provider, ambient
-        self._pages = pages
+        self._pages, self._links = pages, links
         # What was asked of the subscription first is written down first: an older answer never covers a newer.
         self._turn = asyncio.Lock()
 
@@ -103,10 +105,10 @@ class BillingService:
     async def buy(self, amount: Money, *, short: bool = False) -> Paying:
         """A page on which *amount* of credits is paid; the one that waits for the same amount, if there is one.
 
-        With *short* a new page has an address that fits a QR code. Raises Invalid, Forbidden, and what the provider
-        raises: then what was ordered waits, and the same call goes on with it.
+        With *short* a new page has an address that fits a QR code, unless links of our own do. Raises Invalid,
+        Forbidden, and what the provider raises: then what was ordered waits, and the same call goes on with it.
         """
-        return await self._pay(NewPayment(mode=self.mode, amount=checked(amount), short=short))
+        return await self._pay(NewPayment(mode=self.mode, amount=checked(amount), short=short and not self._links))
 
     async def subscribe(self, plan: str) -> Paying:
         """A page on which the first month of *plan* is paid; raises Conflict while a subscription runs."""
@@ -211,7 +213,9 @@ class BillingService:
         now = await self._platform.billing.settle(payment.id, _settlement(checkout))
         if now.plan and now.status is PaymentStatus.PAID and payment.status is not now.status:
             await self.refresh()
-        return Paying(now, checkout.url if now.status is PaymentStatus.OPEN else None)
+        if now.status is not PaymentStatus.OPEN or checkout.url is None:
+            return Paying(now)
+        return Paying(now, checkout.url, f"{self._links}{now.id}" if self._links else None)
 
     # The plan.
 
@@ -289,7 +293,7 @@ class BillingService:
         if books.customer is None or books.mode != self.mode:
             raise Conflict("Nothing was ever paid here, so there is nothing to manage: choose a plan first.")
         customer, key = books.customer, await self._request(PlanAction.MANAGE)
-        url = self._pages.cancel if self._pages else None
+        url = self._pages.back or self._pages.cancel if self._pages else None
         return await aside(lambda: self.provider.portal(customer, page=page, return_url=url, key=key))
 
     async def _request(self, action: PlanAction, plan: str | None = None) -> str:

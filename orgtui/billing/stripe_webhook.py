@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from orgtui.billing.provider import BadWebhook, Event, Subject
+from orgtui.billing.provider import BadWebhook, Event, NoWebhooks, Subject
 from orgtui.vault import Secret
 
 TOLERANCE: Final = 300
@@ -43,9 +43,9 @@ _SUBJECTS: Final = {
 
 
 def verified(body: bytes, header: str | None, secret: Secret | None, now: datetime) -> dict[str, Any]:
-    """The event in *body*; raises BadWebhook (https://docs.stripe.com/webhooks#verify-manually)."""
+    """The event in *body*; raises BadWebhook, NoWebhooks without a secret (https://docs.stripe.com/webhooks#verify-manually)."""
     if secret is None or not secret.reveal().strip():
-        raise BadWebhook("No webhook is accepted without a secret; set ORGTUI_STRIPE_WEBHOOK_SECRET.")
+        raise NoWebhooks("No webhook is accepted without a secret; set ORGTUI_STRIPE_WEBHOOK_SECRET.")
     stamp, signatures = _parts(header or "")
     expected = hmac.new(secret.reveal().encode(), str(stamp).encode() + b"." + body, "sha256").hexdigest()
     if not any(hmac.compare_digest(expected.encode(), signature.encode()) for signature in signatures):

@@ -35,9 +35,9 @@ def buy(arguments: argparse.Namespace) -> int:
     amount = parse_amount(arguments.amount)
     with serving(arguments) as desk:
         paying = desk.wait(desk.service.buy(amount, short=arguments.qr))
-        if arguments.qr and not paying.payment.short:
+        if arguments.qr and paying.url and not paying.short:
             complain(f"A page for {amount} waits already, and its address is too long for a QR code.")
-        return settle(desk, paying, arguments, wait=not arguments.no_wait)
+        return settle(desk, paying, arguments, wait=not arguments.no_wait, code=arguments.qr)
 
 
 def again(arguments: argparse.Namespace) -> int:
@@ -61,14 +61,18 @@ def cancel(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def settle(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, wait: bool) -> int:
-    """Show where to pay, wait for the money unless told not to, and say what became of it."""
+def settle(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, wait: bool, code: bool | None = None) -> int:
+    """Show where to pay, wait for the money unless told not to, and say what became of it.
+
+    With *code* a short address has its QR code beside it; unless that is said, a page that was made to be short has.
+    """
+    code = paying.payment.short if code is None else code
     if not wait:
-        _invite(desk, paying, arguments, wait=False)
+        _invite(desk, paying, arguments, wait=False, code=code)
         return _tell(desk, paying, arguments, good=paying.payment.status.waits or _is_paid(paying.payment))
     try:
         # As soon as it says that ctrl+c ends the waiting, it does.
-        _invite(desk, paying, arguments, wait=True)
+        _invite(desk, paying, arguments, wait=True, code=code)
         paying = desk.wait(_followed(desk.service, paying))
     except KeyboardInterrupt:
         complain(f"The payment waits. Go on waiting: {_command(paying, '--wait')}; cancel it: {_command(paying)}")
@@ -76,12 +80,12 @@ def settle(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, wait: b
     return _tell(desk, paying, arguments, good=_is_paid(paying.payment))
 
 
-def _invite(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, wait: bool) -> None:
+def _invite(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, wait: bool, code: bool) -> None:
     """Say where to pay."""
     # Programs get one value at the end; whoever sits beside them still wants to know where to pay.
     out = sys.stderr if arguments.json else sys.stdout
-    if paying.url is not None and (out.isatty() or not arguments.json):
-        for line in _invitation(paying, desk.zone, wait=wait):
+    if paying.address is not None and (out.isatty() or not arguments.json):
+        for line in _invitation(paying, desk.zone, wait=wait, code=code):
             print(line, file=out)
         out.flush()
 
@@ -126,13 +130,13 @@ def _news(payment: Payment) -> str:
 # What is shown.
 
 
-def _invitation(paying: Paying, zone: ZoneInfo, *, wait: bool) -> list[str]:
+def _invitation(paying: Paying, zone: ZoneInfo, *, wait: bool, code: bool) -> list[str]:
     """Where to pay: the address stands alone on its line, so that it can be taken up whole."""
-    payment, url = paying.payment, paying.url or ""
+    payment, address = paying.payment, paying.address or ""
     until = f"{payment.expires.astimezone(zone):%H:%M} ({zone.key})"
-    code = _code(url) if payment.short else []
-    scan = " or with the QR code" if code else ""
-    lines = [f"Pay {payment.amount} for {thing(payment)} here{scan}, until {until}:", *code, url]
+    drawn = _code(address) if code and paying.short else []
+    scan = " or with the QR code" if drawn else ""
+    lines = [f"Pay {payment.amount} for {thing(payment)} here{scan}, until {until}:", *drawn, address]
     lines += [TEST_MODE] if payment.mode == "test" else []
     return lines + (["Waiting for the payment; ctrl+c ends only the waiting."] if wait else [])
 
@@ -155,7 +159,7 @@ def _code(url: str) -> list[str]:
 def values(paying: Paying, zone: ZoneInfo) -> dict[str, Any]:
     """A payment under the names that scripts rely on, with where to pay it while it is open."""
     told = payment_values(paying.payment, zone)
-    links = {"url": paying.url, "short_url": paying.url if paying.payment.short else None}
+    links = {"url": paying.url, "short_url": paying.short}
     return {"purchase": told.pop("purchase"), **links, "status": told.pop("status"), **told}
 
 

@@ -186,14 +186,14 @@ class PayScreen(SectionScreen["Paying"]):
         payment, cancels = page.payment, page.payment.status in (PaymentStatus.CREATING, PaymentStatus.OPEN)
         masthead = self.query_one(Masthead)
         masthead.way, masthead.place = _where(payment), f"Pay {payment.amount}"
-        self.query_one("#copy-link").display = page.url is not None
+        self.query_one("#copy-link").display = page.address is not None
         self.query_one("#cancel-purchase").display = cancels
-        self.query_one("#done").display = page.url is None
+        self.query_one("#done").display = page.address is None
         self._tell()
         self._arrange()
         if not isinstance(self.focused, Button) or not self.focused.display:
             # The address is what must be in sight; what the buttons do, keys do too.
-            self.set_focus(self.query_one("#copy-link" if page.url else "#done"), scroll_visible=False)
+            self.set_focus(self.query_one("#copy-link" if page.address else "#done"), scroll_visible=False)
         self._look_later()
 
     def on_resize(self) -> None:
@@ -203,7 +203,7 @@ class PayScreen(SectionScreen["Paying"]):
 
     def _arrange(self) -> None:
         """The address whole, the code whole or not at all, and blanks where there is room for them."""
-        url, code, sheet = self.page.url or "", self.query_one(QrCode), self.query_one(PaySheet)
+        url, code, sheet = self.page.address or "", self.query_one(QrCode), self.query_one(PaySheet)
         # The frame takes the rest.
         width = self.size.width - (29 if self.has_class("-wide") else 8 if self.has_class("-medium") else 6)
         height = self.size.height - 4
@@ -232,7 +232,7 @@ class PayScreen(SectionScreen["Paying"]):
             now=self._now_line(),
             until=self.orgtui.clock(self.page.payment.expires),
             demo=self._demo,
-            long=self.page.url is not None and not _short(self.page.url),
+            long=self.page.address is not None and not _short(self.page.address),
         )
 
     def _clock(self) -> str:
@@ -291,7 +291,7 @@ class PayScreen(SectionScreen["Paying"]):
         if not super().check_action(action, parameters):
             return False
         if action in ("copy", "write"):
-            return self.page.url is not None
+            return self.page.address is not None
         if action == "cancel_payment":
             return self.page.payment.status in (PaymentStatus.CREATING, PaymentStatus.OPEN)
         if action == "demo":
@@ -309,7 +309,7 @@ class PayScreen(SectionScreen["Paying"]):
 
     def action_copy(self) -> None:
         """By OSC 52: whether the terminal takes it, nobody is told."""
-        self.app.copy_to_clipboard(self.page.url)
+        self.app.copy_to_clipboard(self.page.address)
         self.notify(SENT)
 
     async def action_write(self) -> None:
@@ -320,7 +320,7 @@ class PayScreen(SectionScreen["Paying"]):
             if said:
                 self.notify(said)
 
-        await self.app.push_screen(LinkFileDialog(f"pay-{self._payment_id}", self.page.url), say)
+        await self.app.push_screen(LinkFileDialog(f"pay-{self._payment_id}", self.page.address), say)
 
     async def action_cancel_payment(self) -> None:
         """Close its page, after a question."""
@@ -392,7 +392,7 @@ def _details(paying: Paying) -> list[tuple[str, str]]:
     payment = paying.payment
     if payment.status is PaymentStatus.OPEN:
         trouble = [(f"The last attempt failed: {clean(payment.trouble)}", "err")] if payment.trouble else []
-        return [*trouble, *([] if paying.url else [("Its address cannot be shown here.", "warn")])]
+        return [*trouble, *([] if paying.address else [("Its address cannot be shown here.", "warn")])]
     if payment.status is PaymentStatus.PAID:
         receipt = f", receipt {clean(payment.receipt)}" if payment.receipt else ""
         return [(f"{payment.amount} arrived{receipt}.", "text")]
@@ -412,7 +412,7 @@ def _words(paying: Paying, until: str, *, long: bool) -> str:
         return "Give the receipt to who runs this installation: they can put it right."
     if not payment.status.waits:
         return "Go back to begin anew."
-    if paying.url is None:
+    if paying.address is None:
         return "You may leave: what is paid is picked up later."
     again = "Another card may work. " if payment.trouble else ""
     monthly = "Charged once by Stripe" if payment.kind == "credits" else "Charged every month by Stripe"

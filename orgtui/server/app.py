@@ -13,12 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 import orgtui
+from orgtui.billing.provider import BillingNotReady
+from orgtui.billing.service import BillingService
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import OrgtuiError
 from orgtui.server import problems
 from orgtui.server.admission import Admission
 from orgtui.server.gate import Figures, Gate, Limits, Log
+from orgtui.server.pages import Till, add_pages
 from orgtui.server.routes import router
+from orgtui.server.webhooks import add_webhooks
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.operation import Operation
 from orgtui.store.sql.store import SqlStore
@@ -32,7 +36,7 @@ Services = Mapping[str, tuple[type[Any], Service]]
 class House:
     """What is served: an open store, and by section the contracts and services that stand above it.
 
-    `behind_proxy`: whose address a request has is what the proxy in front says.
+    `behind_proxy`: whose address a request has is what the proxy in front says. `public_url` is where people find it.
     """
 
     opened: SqlStore
@@ -40,6 +44,7 @@ class House:
     log: Log
     services: Services = field(default_factory=dict)
     behind_proxy: bool = False
+    public_url: str | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -71,10 +76,25 @@ def application(house: House) -> ASGIApp:
     )
     contracts = {**CONTRACTS, **{section: contract for section, (contract, _) in house.services.items()}}
     app.include_router(router(contracts, admission.enter, perform))
+    till = _till(house)
+    add_pages(app, house.opened.outside.team, till, house.ambient, house.public_url)
+    add_webhooks(app, till)
     _look_after(app, house, figures)
     _tell(app)
     _secure(app)
     return Gate(app, ambient=house.ambient, log=house.log, figures=figures, limits=house.limits)
+
+
+def _till(house: House) -> Till:
+    """Payments in the platform's name: for what the provider tells, and for whoever holds a payment's link."""
+
+    async def till() -> BillingService:
+        if "payments" not in house.services:
+            raise BillingNotReady("No payment provider is set up here.")
+        service: BillingService = await house.services["payments"][1](house.opened.platform)
+        return service
+
+    return till
 
 
 def _look_after(app: FastAPI, house: House, figures: Figures) -> None:

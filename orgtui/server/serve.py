@@ -62,6 +62,7 @@ def serve(settings: Settings, ambient: Ambient, at: Listening) -> None:
                 log=log,
                 services=services(settings, opened, ambient),
                 behind_proxy=at.behind_proxy,
+                public_url=settings.public_url,
             )
             server = _Server(_config(application(house), at))
             host, port = listener.getsockname()[:2]

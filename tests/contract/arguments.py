@@ -163,6 +163,7 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "team.resend": lambda world: {"id": world.invitation},
     "team.delivered": lambda world: {"id": world.invitation, "sends": 1, "delivery": Delivery.SENT, "note": "250 ok"},
     "team.revoke": lambda world: {"id": world.invitation},
+    "team.invited": lambda world: {"code": world.code},
     "team.join": lambda world: {"code": world.code, "name": "Linus"},
     "team.set_role": lambda world: {"id": world.peer, "role": Role.OWNER},
     "team.transfer": lambda world: {"id": world.peer, "confirm": PEER},

@@ -13,7 +13,7 @@ from orgtui.domain.errors import AlreadyThere, Forbidden, Invalid, LastOwner, No
 from orgtui.domain.roles import Role
 from orgtui.store.contract import Store
 from orgtui.store.contract.general import GeneralChanges
-from orgtui.store.contract.team import Delivery, Departure, Invitation, Member, NewInvitation, Status
+from orgtui.store.contract.team import Delivery, Departure, Invitation, Invited, Member, NewInvitation, Status
 from tests.conftest import OWNER
 from tests.contract.arguments import PARTNER, PEER
 from tests.contract.backends import Backend, everything
@@ -161,7 +161,18 @@ def test_a_code_that_is_worth_nothing_does_not_say_why(backend: Backend, store: 
     said = [str(refused(backend, NotFound, store.team.join(code, "Mallory"))) for code in worthless]
     backend.clock.now = lapsed.expires
     said.append(str(refused(backend, NotFound, store.team.join(lapsed.code, "Mallory"))))
+    said += [str(refused(backend, NotFound, store.team.invited(code))) for code in (made_up, used.code, lapsed.code)]
     assert set(said) == {"This invitation is not valid: it was used, withdrawn, or has lapsed. Ask for a new one."}
+
+
+def test_looking_at_an_invitation_says_what_it_is_for_and_leaves_it(backend: Backend, store: Store) -> None:
+    invitation, before = invite(store, ADMIN), None
+    for _ in range(3):
+        seen = wait(backend.open(STRANGER).team.invited(f" {invitation.code}\n"))
+        assert seen == Invited("Acme", Role.ADMIN, invitation.expires, "UTC")
+        before = before or everything(backend)
+    assert everything(backend) == before
+    assert wait(store.team.join(invitation.code, "Grace")).email == ADMIN
 
 
 def test_a_name_that_is_refused_does_not_use_up_the_invitation(backend: Backend, store: Store) -> None:

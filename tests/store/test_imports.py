@@ -20,7 +20,7 @@ from orgtui.store.sql.store import open_sql_store
 
 opened = open_sql_store(SqliteDatabase(pathlib.Path(sys.argv[1])), None, system_ambient())
 # Of no thing that takes a write to be there, and none that waits for the master key.
-AFTER = {"audit.verify", "billing.payment"}
+AFTER = {"audit.verify", "billing.payment", "team.invited"}
 
 async def ask():
     workspace = (await opened.store.workspaces.show()).workspaces[0].id

@@ -168,7 +168,11 @@ def test_both_have_all_there_is(prepared: Twins) -> None:
     assert all(prepared.rows(prepared.theirs).values())
 
 
-@pytest.mark.parametrize("declared", [each for each in EVERY if not each.writes], ids=lambda declared: declared.id)
+# Two of one name invite in the same words: that neither's code is the other's is tried below.
+TELLING = [each for each in EVERY if not each.writes and each.id != "team.invited"]
+
+
+@pytest.mark.parametrize("declared", TELLING, ids=lambda declared: declared.id)
 def test_nothing_that_the_other_does_is_read(prepared: Twins, declared: Operation) -> None:
     """Neither a row nor a count: what is read of ours is what it was before the other went its own way."""
     assert prepared.act(declared, prepared.worlds[prepared.ours]) == prepared.answers[declared.id]
@@ -191,7 +195,8 @@ def test_no_operation_touches_the_other(twins: Twins, declared: Operation) -> No
 # All whose valid arguments name something that an organization has; whoever declares another adds it here.
 NAMING = {
     "access.revoke",
-    *("team.resend", "team.delivered", "team.revoke", "team.join", "team.set_role", "team.transfer", "team.remove"),
+    *("team.resend", "team.delivered", "team.revoke", "team.invited", "team.join", "team.set_role"),
+    *("team.transfer", "team.remove"),
     *("usage.month", "usage.day", "api_keys.checked"),
     *(f"billing.{name}" for name in ("payments", "payment", "withdraw", "opened", "settle", "reverse")),
     *(f"workspaces.{name}" for name in ("open", "save", "set_logo", "set_member", "remove_member", "archive")),

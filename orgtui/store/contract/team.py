@@ -80,6 +80,16 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class Invited:
+    """What whoever has an invitation's code may know before they accept it: where they are invited to, and as what."""
+
+    organization: str
+    role: Role
+    expires: datetime
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Departure:
     """Who is gone, and how many invitations that they had sent went with them."""
 
@@ -113,6 +123,10 @@ class Team(Protocol):
     @operation("DELETE", "/invitations/{id}", needs=Permission.MANAGE_MEMBERS, raises=(Forbidden, NotFound))
     async def revoke(self, id: str) -> Member:
         """Withdraw an invitation; its code is worthless from now on."""
+
+    @operation("GET", "/invitations/codes/{code}", needs=None, raises=(NotFound,))
+    async def invited(self, code: str) -> Invited:
+        """What an invitation is for, by its code; looking does not use it up."""
 
     @operation("POST", "/invitations/accept", needs=None, raises=(NotFound, Invalid))
     async def join(self, code: str, name: str) -> Member:

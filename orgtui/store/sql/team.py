@@ -113,7 +113,7 @@ def join(tx: Write, code: str, name: str) -> contract.Member:
     )
     invitation = tx.session.exec(statement).first()
     if invitation is None:
-        raise NotFound("This invitation is not valid: it was used, withdrawn, or has lapsed. Ask for a new one.")
+        raise NotFound(queries.WORTHLESS)
     member = Member(
         org_id=tx.organization,
         id=tx.ambient.new_id("mem"),
