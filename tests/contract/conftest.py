@@ -29,6 +29,8 @@ def wait(answer: Coroutine[Any, Any, T]) -> T:
 
 # Beside these, every example of which is run, each test is run on PostgreSQL with its first; the soak has them all.
 ALL_EXAMPLES = {"test_every_answer_comes_back_from_json_as_it_was"}
+# On PostgreSQL they cost more than all the others; a shorter one beside each runs there.
+LONG = {"test_team_does_what_the_model_does", "test_the_months_are_what_a_plain_ledger_says"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and _is_on_postgresql(item):
             test = item.path, item.originalname
-            if test in seen and item.originalname not in ALL_EXAMPLES:
+            if (test in seen and item.originalname not in ALL_EXAMPLES) or item.originalname in LONG:
                 item.add_marker(pytest.mark.soak)
             seen.add(test)
 

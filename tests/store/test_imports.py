@@ -9,7 +9,7 @@ from pathlib import Path
 from orgtui.store.sql.sqlite import SqliteDatabase
 
 HEAVY = {"sqlalchemy", "sqlmodel", "alembic", "pydantic", "httpx", "stripe", "PIL", "textual"}
-HEAVY |= {"cryptography", "email_validator", "genai_prices"}
+HEAVY |= {"cryptography", "email_validator", "genai_prices", "psycopg"}
 READ_ALL = """
 import asyncio, datetime, pathlib, sys
 from orgtui.domain.ambient import system_ambient
