@@ -29,7 +29,7 @@ from orgtui.vault import beside
 from tests import idle
 
 if TYPE_CHECKING:
-    from tests.postgres import Server
+    from tests.postgres import Place, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "samples"
@@ -129,6 +129,14 @@ def postgres() -> Iterator[Server]:
 
     with server() as running:
         yield running
+
+
+@pytest.fixture
+def place(postgres: Server, tmp_path: Path) -> Iterator[Place]:
+    """An empty database of a server."""
+    place = postgres.empty(tmp_path / "keys" / "master.key")
+    yield place
+    postgres.drop(place)
 
 
 @pytest.fixture

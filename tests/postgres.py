@@ -28,6 +28,7 @@ fsync = off
 full_page_writes = off
 autovacuum = off
 max_connections = 150
+deadlock_timeout = 100ms
 shared_buffers = 32MB
 unix_socket_permissions = 0777
 """
