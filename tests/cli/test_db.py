@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
+import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -10,9 +15,11 @@ import pytest
 
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.vault import beside
 from tests.cli.conftest import Run
-from tests.conftest import Clock
-from tests.postgres import Place
+from tests.cli.test_root import CALLS, ORGTUI
+from tests.conftest import OWNER, Clock
+from tests.postgres import Place, Server
 from tests.store import older
 
 HEAD = schema.HEAD
@@ -97,3 +104,100 @@ def test_where_nothing_is_it_says_how_to_begin(run: Run, place: Place, tmp_path:
         assert refused.code == 4
         assert "orgtui init --name NAME --owner EMAIL" in refused.line
     assert not (tmp_path / "acme.db").exists()
+
+
+# Copy.
+
+
+def test_a_copy_goes_to_a_server_and_back(orgtui: Run, place: Place, store: str, tmp_path: Path) -> None:
+    url, back = place.url.public, f"sqlite:///{tmp_path / 'back.db'}"
+    orgtui("usage", "import", str(CALLS), "--source", "litellm")
+    there = orgtui("db", "copy", store, url)
+    assert (there.code, there.err) == (0, "")
+    copied, digest, log, keys, then = there.out.splitlines()
+    rows = int(copied.removesuffix(" rows, each as it was.").rpartition(" ")[2])
+    assert copied == f"Acme is copied from {tmp_path / 'acme.db'} to {place.url.place}: {rows} rows, each as it was."
+    assert re.fullmatch("SHA-256 of all rows: [0-9a-f]{64}", digest)
+    assert re.fullmatch("Its audit log is whole, and ends with 2:[0-9a-f]{64}.", log)
+    assert keys == f"Its master key file is {place.url.key_path}, a copy of {beside(tmp_path / 'acme.db')}."
+    assert then == f"Open it: orgtui --store {shlex.quote(url)}"
+    again = orgtui("db", "copy", url, back, "--json").json
+    assert (again["from"], again["to"], again["rows"]) == (url, back, rows)
+    assert f"SHA-256 of all rows: {again['sha256']}" == digest
+    assert sum(again["tables"].values()) == rows
+    (head,) = again["audit_heads"].values()
+    assert head in log
+    assert (again["master_key_file"], again["master_key_copied"]) == (str(beside(tmp_path / "back.db")), True)
+    for words in (["general", "show"], ["usage", "show", "--json"], ["audit", "verify", "--head", head]):
+        assert orgtui(*words, at=url) == orgtui(*words, at=back) == orgtui(*words)
+
+
+def test_one_key_file_serves_both(orgtui: Run, place: Place, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = orgtui("db", "copy", store, f"{store}.first", "--json").json["master_key_file"]
+    monkeypatch.setenv("ORGTUI_MASTER_KEY_FILE", path)
+    copied = orgtui("db", "copy", store, place.url.public)
+    assert f"Its master key file is {path}, there already, with the keys of {path}." in copied.out
+    assert not place.url.key_path.exists()
+
+
+def test_a_stranger_copies_nothing(orgtui: Run, place: Place, store: str, tmp_path: Path) -> None:
+    refused = orgtui("--as", "nobody@x.example", "db", "copy", store, place.url.public)
+    assert refused.code == 3
+    assert "nobody@x.example is not a member" in refused.line
+    assert orgtui("db", "status", at=place.url.public).code == 4
+
+
+def test_what_cannot_be_copied_is_one_line(orgtui: Run, place: Place, store: str, tmp_path: Path) -> None:
+    url, other = place.url.public, f"sqlite:///{tmp_path / 'other.db'}"
+    assert orgtui("db", "copy", store, url).code == 0
+    assert orgtui("init", "--name", "Other", "--owner", OWNER, at=other).code == 0
+    full = orgtui("db", "copy", store, url)
+    assert (full.code, "is not empty: there are rows in" in full.line) == (5, True)
+    (tmp_path / "other.db").unlink()
+    keys = orgtui("db", "copy", store, other, "--json")
+    told = json.loads(keys.line)["detail"]
+    assert keys.code == 6
+    assert str(beside(tmp_path / "acme.db")) in told
+    assert str(beside(tmp_path / "other.db")) in told
+    assert not (tmp_path / "other.db").exists()
+    nothing = orgtui("db", "copy", other, f"{store}.new")
+    assert (nothing.code, "There is no organization" in nothing.line) == (4, True)
+    for urls in ((store, "postgresql://ada:s3cret@"), ("postgresql://ada:s3cret@:x/y", store)):
+        wrong = orgtui("db", "copy", *urls)
+        assert wrong.code == 2
+        assert "s3cret" not in wrong.line
+
+
+def test_an_older_file_is_upgraded_before_it_is_copied(
+    run: Run, place: Place, clock: Clock, store: str, tmp_path: Path
+) -> None:
+    older.organization(SqliteDatabase(tmp_path / "acme.db"), clock)
+    assert run("db", "copy", store, place.url.public).code == 0
+    assert len(list(tmp_path.glob("*.backup"))) == 1
+    assert run("audit", "verify", at=place.url.public).code == 0
+
+
+@pytest.mark.soak
+def test_a_large_one_is_never_held_in_memory(orgtui: Run, postgres: Server, store: str, tmp_path: Path) -> None:
+    most = []
+    for rows in (2_000, 200_000):
+        with closing(sqlite3.connect(tmp_path / "acme.db")) as connection, connection:
+            connection.executemany(
+                "INSERT INTO calls SELECT id, 'litellm', ?, '2026-11-05', '', NULL, 0, 'openai', 'gpt-4o', 0, 0, 1000,"
+                " 100, 1100, 0, '0.0035', NULL, 'USD', 'credits', '3.2', '0.0112' FROM organizations",
+                ((f"{rows} {number:064}",) for number in range(rows)),
+            )
+        place = postgres.empty(tmp_path / "unused")
+        most += [peak(store, place.url.public), peak(place.url.public, f"sqlite:///{tmp_path / f'{rows}.db'}")]
+        postgres.drop(place)
+    # What a program needs at all is several times as much.
+    assert max(most) < min(most) + 20_000
+
+
+def peak(source: str, target: str) -> int:
+    """How many kilobytes a copy takes at most."""
+    copying = subprocess.Popen([ORGTUI, "db", "copy", source, target], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(copying.pid, 0)
+    copying.returncode = os.waitstatus_to_exitcode(status)
+    assert copying.returncode == 0
+    return used.ru_maxrss

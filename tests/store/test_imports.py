@@ -69,6 +69,13 @@ def test_showing_needs_no_mapper(acme: SqliteDatabase) -> None:
         assert not modules & HEAVY
 
 
+def test_looking_at_a_schema_needs_no_mapper(acme: SqliteDatabase) -> None:
+    acme.close()
+    modules = imported(MAIN, "--store", f"sqlite:///{acme.path}", "db", "status")
+    assert "orgtui.store.sql.schema" in modules
+    assert not modules & HEAVY
+
+
 def test_the_version_needs_nothing() -> None:
     assert not imported(MAIN, "--version") & {*HEAVY, "argparse", "asyncio", "json", "sqlite3", "decimal", "pathlib"}
     orgtui = Path(sys.executable).with_name("orgtui")

@@ -162,9 +162,13 @@ class PostgresDatabase:
     # Connections.
 
     def _connect(self) -> psycopg.Connection[Any]:
+        import logging
+
         import psycopg
 
         self.check()
+        # What goes wrong is told by an error; beside it, a line on a screen that somebody else draws.
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         with self._told():
             try:
                 connection = psycopg.connect(**_LIVELY | self._url.parameters())
@@ -274,6 +278,8 @@ class PostgresDatabase:
             return Unreachable(f"{self.place} ended the connection; nothing was changed.")
         if state in _BUSY:
             return self._busy()
+        if "cannot contain NUL" in str(error):
+            return StoreRefused(f"{self.place} keeps no text with a NUL character in it; nothing was changed.")
         if state == "25006":
             return StoreRefused(f"{self.place} cannot be changed: it is read-only, as a replica is.")
         if state == "42501":

@@ -87,6 +87,8 @@ def _known(database: Database, found: str) -> str:
 def _seal(database: Database, session: Session, ambient: Ambient) -> None:
     """Begin the audit chain; there were no master keys before, but where provider keys were sealed with some."""
     rows = rows_of(session)
+    if rows.one("SELECT 1 FROM organizations") is None:
+        return
     sealed = rows.one("SELECT 1 FROM provider_keys")
     chain.seal(rows, database.keys.open(ambient.random, create=sealed is None).chain())
 
