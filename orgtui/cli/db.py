@@ -82,8 +82,8 @@ def _copy(arguments: argparse.Namespace) -> None:
         # A stranger is refused here, before anything is read.
         return await store.general.overview()
 
-    name = ask(from_, question).name
     with closing(database(settings_of(from_))) as source, closing(database(settings_of(to))) as target:
+        name = ask(from_, question).name
         copied = copy_database(source, target, system_ambient(), progress)
     if arguments.json:
         print_json(_shown(copied, source, target))

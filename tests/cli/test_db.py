@@ -166,6 +166,9 @@ def test_what_cannot_be_copied_is_one_line(orgtui: Run, place: Place, store: str
         wrong = orgtui("db", "copy", *urls)
         assert wrong.code == 2
         assert "s3cret" not in wrong.line
+    for words in (["status"], ["upgrade"], ["copy", store, "https://x.example"], ["copy", "https://x.example", store]):
+        elsewhere = orgtui("db", *words, at="https://x.example")
+        assert (elsewhere.code, "do it where the server runs" in elsewhere.line) == (2, True)
 
 
 def test_an_older_file_is_upgraded_before_it_is_copied(

@@ -29,7 +29,7 @@ def wait(answer: Coroutine[Any, Any, T]) -> T:
 
 # Beside these, every example of which is run, each test is run on PostgreSQL with its first; the soak has them all.
 ALL_EXAMPLES = {"test_every_answer_comes_back_from_json_as_it_was"}
-# On PostgreSQL they cost more than all the others; a shorter one beside each runs there.
+# On any other backend than SQLite they cost more than all the others; a shorter one beside each runs there.
 LONG = {"test_team_does_what_the_model_does", "test_the_months_are_what_a_plain_ledger_says"}
 
 
@@ -38,15 +38,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave to the soak what would only say again on PostgreSQL what it said on SQLite."""
     seen = set[tuple[Path, str]]()
     for item in items:
-        if isinstance(item, pytest.Function) and _is_on_postgresql(item):
+        if not isinstance(item, pytest.Function):
+            continue
+        backend = _backend_of(item)
+        if item.originalname in LONG and backend != "sqlite":
+            item.add_marker(pytest.mark.soak)
+        elif backend == "postgresql":
             test = item.path, item.originalname
-            if (test in seen and item.originalname not in ALL_EXAMPLES) or item.originalname in LONG:
+            if test in seen and item.originalname not in ALL_EXAMPLES:
                 item.add_marker(pytest.mark.soak)
             seen.add(test)
 
 
-def _is_on_postgresql(item: pytest.Function) -> bool:
-    return hasattr(item, "callspec") and item.callspec.params.get("founded") == "postgresql"
+def _backend_of(item: pytest.Function) -> object:
+    return item.callspec.params.get("founded") if hasattr(item, "callspec") else None
 
 
 @pytest.fixture(scope="session")
