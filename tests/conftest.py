@@ -29,7 +29,7 @@ from orgtui.vault import beside
 from tests import idle
 
 if TYPE_CHECKING:
-    from tests.postgres import Server
+    from tests.postgres import Place, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "samples"
@@ -156,6 +156,14 @@ def over_http(request: pytest.FixtureRequest) -> Iterator[None]:
         served.WAY = served.Way(url, street)
         yield
         served.WAY = None
+
+
+@pytest.fixture
+def place(postgres: Server, tmp_path: Path) -> Iterator[Place]:
+    """An empty database of a server."""
+    place = postgres.empty(tmp_path / "keys" / "master.key")
+    yield place
+    postgres.drop(place)
 
 
 @pytest.fixture
