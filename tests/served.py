@@ -31,6 +31,8 @@ def listening(app: Any, **options: Any) -> Iterator[str]:
     """The URL at which an ASGI application is served meanwhile."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        # Who comes before the server is ready waits for it.
+        listener.listen()
         running = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_keep_alive=15, **options))
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=lambda: loop.run_until_complete(running.serve([listener])), daemon=True)

@@ -11,12 +11,13 @@ from functools import cache, cached_property
 from typing import Any, get_type_hints
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, create_model
 from pydantic import Field as ModelField
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import CoreSchema, PydanticSerializationError, to_jsonable_python
 
 from orgtui.domain.errors import ERRORS, Invalid, OrgtuiError
 from orgtui.store.contract.operation import Operation
+from orgtui.store.incoming import narrowed
 
 PREFIX = "/v1"
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -140,13 +141,22 @@ def _segment(text: str, *, last: bool) -> str:
     return quote(_sendable(text if last else text.replace("/", "%2F")), safe="")
 
 
+class _Body(BaseModel):
+    """What all bodies are; extra fields are refused, not ignored, and those of dataclasses within too."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema: CoreSchema = narrowed(handler(source), handler)
+        return schema
+
+
 def _model(of: Any, doc: str | None, parts: dict[str, Any]) -> type[BaseModel]:
     """A body; what an operation's parameters are is named after it."""
     name = of if isinstance(of, str) else of.__name__
     name = "".join(part[:1].upper() + part[1:] for part in re.split(r"[._]", name))
-    # Extra fields are refused, not ignored.
-    config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", extra="forbid")
-    model: type[BaseModel] = create_model(name, __config__=config, __doc__=doc, **parts)
+    model: type[BaseModel] = create_model(name, __base__=_Body, __doc__=doc, **parts)
     return model
 
 
