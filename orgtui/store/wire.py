@@ -92,7 +92,7 @@ class Shape:
             values = {name: getattr(value, name) for name in body.model_fields}
         else:
             values = {name: arguments[name] for name in body.model_fields}
-        values = {name: _sendable(value) if isinstance(value, str) else value for name, value in values.items()}
+        values = {name: _sendable(value) if type(value) is str else value for name, value in values.items()}
         try:
             return body.model_construct(**values).model_dump_json().encode()
         except PydanticSerializationError as error:
@@ -174,7 +174,7 @@ def etag(version: int) -> str:
 
 def version_of(tag: str) -> int | None:
     """The version that an entity tag names, None where it names none."""
-    match = re.fullmatch(r'"([0-9]{1,18})"', tag)
+    match = re.fullmatch(r'"(-?[0-9]{1,15})"', tag)
     return int(match[1]) if match else None
 
 

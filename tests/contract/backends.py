@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from sqlmodel import SQLModel
 
 import orgtui.store.sql.tables  # noqa: F401 (declares the tables)
+from orgtui.domain.ambient import system_ambient
 from orgtui.store.contract import Store
 from orgtui.store.remote import RemoteStore, open_remote_store
 from orgtui.store.sql.sqlite import SqliteDatabase
@@ -109,7 +110,7 @@ class Http:
     def open(self, actor: str | None = None) -> Store:
         opened, name = self._behind.opened(actor), (actor or OWNER).encode().hex()
         self._house.guests[name] = Guest(opened.store, name, opened.permit)
-        remote = open_remote_store(self._url, Secret(name), self.clock.ambient())
+        remote = open_remote_store(self._url, Secret(name), system_ambient())
         self._remotes.append(remote)
         return remote.store
 
