@@ -269,6 +269,29 @@ def beside(database: Path) -> Path:
     return database.with_name(f"{database.name}.keys") / "master.key"
 
 
+def carried(path: Path, to: Path) -> bool:
+    """Whether *to* holds the keys of *path*, which must be there; raises StoreRefused where it holds others."""
+    contents, _ = _read(path)
+    if not os.path.lexists(to):
+        return False
+    there, _ = _read(to)
+    if there.text() != contents.text():
+        raise StoreRefused(
+            f"{_shown(to)} holds other master keys than {_shown(path)}, which are needed there: move it away, or set "
+            "ORGTUI_MASTER_KEY_FILE to use one file for both."
+        )
+    return True
+
+
+def carry(path: Path, to: Path, kids: tuple[str, ...]) -> None:
+    """Put the keys of *path*, which are *kids*, at *to* as well; raises StoreRefused where others are, at either."""
+    contents, _ = _read(path)
+    if tuple(contents.masters) != kids:
+        raise StoreRefused(f"The master keys in {_shown(path)} were changed meanwhile; nothing was copied. Try again.")
+    _put(to, contents)
+    carried(path, to)
+
+
 def _ring(path: Path) -> _Ring:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -393,14 +416,18 @@ def _bare(data: bytes, text: str, path: Path) -> _Contents:
 
 
 def _create(path: Path, random: Random) -> None:
-    """Write a new key file, unless somebody else is faster: then theirs counts."""
     key, fingerprint = _drawn(random, _KEY), _drawn(random, _KEY)
+    _put(path, _Contents({_kid(key): key}, fingerprint))
+
+
+def _put(path: Path, contents: _Contents) -> None:
+    """Write a new key file, unless somebody else is faster: then theirs counts."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_private(path.parent.stat(), path.parent, "700")
         with _locked(path):
             if not os.path.lexists(path):
-                _write(path, _Contents({_kid(key): key}, fingerprint).text(), os.link)
+                _write(path, contents.text(), os.link)
     except FileExistsError:
         return
     except OSError as error:

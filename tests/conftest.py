@@ -29,7 +29,7 @@ from orgtui.vault import beside
 from tests import idle
 
 if TYPE_CHECKING:
-    from tests.postgres import Server
+    from tests.postgres import Place, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "samples"
@@ -63,10 +63,12 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
+def still(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """No cursor blinks in a picture, and a picture is taken when nothing moves any more."""
     monkeypatch.setattr(Input, "_toggle_cursor", lambda _self: None)
     monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", idle.run_in_executor)
+    if request.config.getoption("--over-http"):
+        monkeypatch.setattr(asyncio, "wrap_future", idle.wrap_future)
     for module in (textual.app, textual.pilot):
         monkeypatch.setattr(module, "wait_for_idle", idle.wait_for_idle)
 
@@ -104,10 +106,15 @@ class Clock:
         return Ambient(now=lambda: self.now, random=os.urandom)
 
 
-@pytest.fixture
-def clock() -> Clock:
+def noon() -> Clock:
     """Noon of an ordinary day."""
     return Clock(datetime(2026, 11, 23, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands until it is set."""
+    return noon()
 
 
 @pytest.fixture
@@ -129,6 +136,34 @@ def postgres() -> Iterator[Server]:
 
     with server() as running:
         yield running
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The screens and the command line can be tested over HTTP, too: every store then has a server in front."""
+    parser.addoption("--over-http", action="store_true", help="put a server in front of every store")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def over_http(request: pytest.FixtureRequest) -> Iterator[None]:
+    """This worker's server, where it was asked for."""
+    if not request.config.getoption("--over-http"):
+        yield
+        return
+    from tests import served
+
+    street = served.Street()
+    with served.listening(street) as url:
+        served.WAY = served.Way(url, street)
+        yield
+        served.WAY = None
+
+
+@pytest.fixture
+def place(postgres: Server, tmp_path: Path) -> Iterator[Place]:
+    """An empty database of a server."""
+    place = postgres.empty(tmp_path / "keys" / "master.key")
+    yield place
+    postgres.drop(place)
 
 
 @pytest.fixture

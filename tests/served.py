@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import Any
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from orgtui.billing.payments import Payments
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Forbidden, Unauthenticated
+from orgtui.key_tests import KeyTests
 from orgtui.server import app as server
 from orgtui.server.app import application
 from orgtui.store.contract import Store
@@ -28,6 +31,8 @@ def listening(app: Any, **options: Any) -> Iterator[str]:
     """The URL at which an ASGI application is served meanwhile."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        # Who comes before the server is ready waits for it.
+        listener.listen()
         running = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_keep_alive=15, **options))
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=lambda: loop.run_until_complete(running.serve([listener])), daemon=True)
@@ -46,6 +51,7 @@ class House:
 
     outside: Store
     guests: dict[str, Guest] = field(default_factory=dict)
+    services: dict[str, Callable[[Store], Any]] = field(default_factory=dict)
 
 
 class Street:
@@ -55,7 +61,13 @@ class Street:
         self._houses, self._here = dict[str, House](), ContextVar[House]("here")
         nobody = Store(lambda contract: face(contract, self._outside))
         opened = SqlStore(nobody, _refuse, nobody, nobody, self._admit, lambda: None)
-        self._app = application(server.House(opened=opened, ambient=system_ambient(), log=lambda _: None))
+        services: server.Services = {
+            "payments": (Payments, lambda store: self._service("payments", store)),
+            "key_tests": (KeyTests, lambda store: self._service("key_tests", store)),
+        }
+        self._app = application(
+            server.House(opened=opened, ambient=system_ambient(), log=lambda _: None, services=services)
+        )
 
     def add(self, outside: Store) -> tuple[str, House]:
         """A store's path, and what is known of who may come in."""
@@ -75,9 +87,31 @@ class Street:
             raise Unauthenticated("This is nobody.")
         return guests[name]
 
+    async def _service(self, section: str, store: Store) -> Any:
+        made = await asyncio.to_thread(self._here.get().services[section], store)
+        return await made if isawaitable(made) else made
+
     async def _outside(self, operation: Operation, arguments: dict[str, Any]) -> Any:
         return await getattr(getattr(self._here.get().outside, operation.section), operation.name)(**arguments)
 
 
+class Way:
+    """How tests come to a store through the street."""
+
+    def __init__(self, url: str, street: Street) -> None:
+        self._url, self._street = url, street
+
+    def lead(self, opened: SqlStore, services: Mapping[str, Callable[[Store], Any]]) -> tuple[str, str]:
+        """The URL of an open store, and the name that lets in whoever it was opened for."""
+        path, house = self._street.add(opened.outside)
+        house.guests["you"] = Guest(opened.store, "you", opened.permit)
+        house.services |= services
+        return self._url + path, "you"
+
+
 async def _refuse(operation: Operation) -> None:
     raise Forbidden(operation.id)
+
+
+# Where every store has a server in front of it.
+WAY: Way | None = None

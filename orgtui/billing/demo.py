@@ -180,6 +180,11 @@ class DemoBilling:
         """The payment for an order or enrolment."""
         return furthest(one for one in self.checkouts(since=since) if one.reference == reference)
 
+    def checkout_of(self, payment: str) -> Checkout | None:
+        """The checkout in which this was paid."""
+        with self._world():
+            return next((one for one in self._checkouts.values() if one.payment == payment), None)
+
     def expire_checkout(self, id: str, *, key: str) -> Checkout:
         """Close an open page."""
         with self._world():

@@ -44,13 +44,13 @@ class Payments(Protocol):
     async def withdraw(self, id: str) -> Paying:
         """Close a payment's page, unless the payer was faster: then it is PAID. Raises Conflict where it was before."""
 
-    @operation("POST", "/payments/subscription/look", needs=Permission.VIEW, raises=_PROVIDER)
+    @operation("POST", "/subscription/look", needs=Permission.VIEW, raises=_PROVIDER)
     async def refresh(self) -> Subscription | None:
         """Read the subscription again, and write it down."""
 
     @operation(
         "POST",
-        "/payments/subscription/preview",
+        "/subscription/preview",
         needs=Permission.MANAGE_BILLING,
         raises=(*_PROVIDER, Conflict, Invalid),
     )
@@ -59,7 +59,7 @@ class Payments(Protocol):
 
     @operation(
         "POST",
-        "/payments/subscription/upgrade",
+        "/subscription/upgrade",
         needs=Permission.MANAGE_BILLING,
         raises=(*_PROVIDER, Conflict, Declined, Invalid),
     )
@@ -71,26 +71,26 @@ class Payments(Protocol):
 
     @operation(
         "POST",
-        "/payments/subscription/downgrade",
+        "/subscription/downgrade",
         needs=Permission.MANAGE_BILLING,
         raises=(*_PROVIDER, Conflict, Invalid),
     )
     async def downgrade(self, plan: str) -> Subscription:
         """Change to `plan` when the period ends, at no cost now; raises Conflict if it is cancelled for then."""
 
-    @operation("POST", "/payments/subscription/keep", needs=Permission.MANAGE_BILLING, raises=(*_PROVIDER, Conflict))
+    @operation("POST", "/subscription/keep", needs=Permission.MANAGE_BILLING, raises=(*_PROVIDER, Conflict))
     async def keep(self) -> Subscription:
         """Keep the plan: forget the change that was to come."""
 
-    @operation("POST", "/payments/subscription/cancel", needs=Permission.MANAGE_BILLING, raises=(*_PROVIDER, Conflict))
+    @operation("POST", "/subscription/cancel", needs=Permission.MANAGE_BILLING, raises=(*_PROVIDER, Conflict))
     async def cancel(self) -> Subscription:
         """End the subscription with its period: Free from then on."""
 
-    @operation("POST", "/payments/subscription/resume", needs=Permission.MANAGE_BILLING, raises=(*_PROVIDER, Conflict))
+    @operation("POST", "/subscription/resume", needs=Permission.MANAGE_BILLING, raises=(*_PROVIDER, Conflict))
     async def resume(self) -> Subscription:
         """Take back `cancel`; raises Conflict once it has ended."""
 
-    @operation("POST", "/payments/subscription/end", needs=Permission.MANAGE_BILLING, raises=(*_PROVIDER, Conflict))
+    @operation("POST", "/subscription/end", needs=Permission.MANAGE_BILLING, raises=(*_PROVIDER, Conflict))
     async def end(self) -> None:
         """End everything that could still be charged, at once: what goes before the end of the organization.
 

@@ -359,6 +359,10 @@ class PaymentProvider(Protocol):
         """
         ...
 
+    def checkout_of(self, payment: str) -> Checkout | None:
+        """The checkout in which this was paid: of what refunds and disputes name."""
+        ...
+
     def expire_checkout(self, id: str, *, key: str) -> Checkout:
         """Close an open page; answers how it stands then, which may be PAID if the payer was faster."""
         ...

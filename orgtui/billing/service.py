@@ -12,7 +12,6 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from orgtui.aside import aside
 from orgtui.billing.provider import (
@@ -56,8 +55,6 @@ from orgtui.store.contract.billing import (
 # Providers remember keys for a day, and refuse pages that close within half an hour.
 _KEYS_LIVE, _SHORTEST = timedelta(hours=23), timedelta(minutes=31)
 _PREVIEW_LIVES = timedelta(minutes=10)
-# Ended, as far as the books know, and without money.
-_UNPAID: Final = (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.CANCELLED)
 # How far back is read again: clocks differ, a refund can fail and a dispute end long after it began.
 _PAYMENTS_AGAIN, _REFUNDS_AGAIN, _DISPUTES_AGAIN = timedelta(hours=25), timedelta(days=30), timedelta(days=180)
 
@@ -357,15 +354,17 @@ class BillingService:
     async def _take(self, event: Event) -> None:
         books = await self._platform.billing.books()
         if event.subject is Subject.CHECKOUT:
-            checkout = await aside(lambda: self.provider.checkout(event.about))
-            if checkout.organization == books.organization:
-                await self._settled(await self._platform.billing.payment(checkout.reference), checkout)
+            await self._take_checkout(books, await aside(lambda: self.provider.checkout(event.about)))
         elif event.subject is Subject.REFUND:
             await self._reversed(books, await aside(lambda: self.provider.refund(event.about)))
         elif event.subject is Subject.DISPUTE:
             await self._reversed(books, await aside(lambda: self.provider.dispute(event.about)))
         elif event.customer is not None and event.customer == books.customer:
             await self.refresh()
+
+    async def _take_checkout(self, books: Books, checkout: Checkout | None) -> None:
+        if checkout is not None and checkout.organization == books.organization:
+            await self._settled(await self._platform.billing.payment(checkout.reference), checkout)
 
     async def _list_payments(self, books: Books, since: datetime) -> tuple[list[Payment], list[str]]:
         """Payments that ended since they were last seen, and what was paid for none that is known."""
@@ -398,16 +397,14 @@ class BillingService:
         """Write down money that went back; answers whether that was news."""
         if found is None or found.organization != books.organization:
             return False
-        payment = await self._platform.billing.payment(found.reference)
-        if payment.status.waits or payment.status in _UNPAID:
-            await self._settled_before(payment, books.organization)
-        return await self._platform.billing.reverse(_reversal(found)) is not None
-
-    async def _settled_before(self, payment: Payment, organization: str) -> None:
-        """What goes back is told before what came: only what gave credits takes them."""
-        checkout = await self._found_elsewhere(payment, organization)
-        if checkout is not None:
-            await self._settled(payment, checkout)
+        reversal = _reversal(found)
+        with suppress(NotFound):
+            return await self._platform.billing.reverse(reversal) is not None
+        # It is told before what came, or what came gave no credits.
+        await self._take_checkout(books, await aside(lambda: self.provider.checkout_of(found.payment)))
+        with suppress(NotFound):
+            return await self._platform.billing.reverse(reversal) is not None
+        return False
 
 
 def _settlement(checkout: Checkout) -> Settlement:
@@ -433,6 +430,7 @@ def _reversal(found: Refund | Dispute) -> Reversal:
             kind="refund",
             id=found.id,
             payment=found.reference,
+            money=found.payment,
             amount=found.amount,
             taken=found.status in (RefundStatus.PENDING, RefundStatus.SUCCEEDED),
         )
@@ -440,6 +438,7 @@ def _reversal(found: Refund | Dispute) -> Reversal:
         kind="dispute",
         id=found.id,
         payment=found.reference,
+        money=found.payment,
         amount=found.amount,
         taken=found.status in (DisputeStatus.OPEN, DisputeStatus.LOST),
     )

@@ -204,6 +204,10 @@ class StripeBilling:
         """The payment for an order or enrolment that was started after *since*."""
         return furthest(one for one in self.checkouts(since=since) if one.reference == reference)
 
+    def checkout_of(self, payment: str) -> Checkout | None:
+        """The checkout in which this was paid."""
+        return next(self._sessions({"payment_intent": payment}), None)
+
     def expire_checkout(self, id: str, *, key: str) -> Checkout:
         """Close an open page."""
         if id.startswith("plink_"):

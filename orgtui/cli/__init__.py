@@ -25,6 +25,7 @@ SECTIONS = {
     "workspaces": "the isolated environments below it",
     "access": "tokens, by which people and programs come in through a server",
     "audit": "who changed what, and the proof that nobody changed that",
+    "db": "the database that keeps it: its schema, and a copy in another one",
 }
 KEY_ON_COMMAND_LINE = (
     "An argument looks like a key, and is not repeated here. Keys are never taken from the command line, where other "

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from orgtui.billing.words import STATUSES, package_name, plan_name
 from orgtui.cli import billing_changes as changes
 from orgtui.cli import billing_paying as paying
 from orgtui.cli import billing_words as words
@@ -217,8 +218,8 @@ def _print_purchases(payments: list[Payment], zone: ZoneInfo) -> None:
             (
                 f"{one.created.astimezone(zone):%-d %b %Y, %H:%M}",
                 str(one.amount),
-                words.bought(one),
-                words.payment_status(one),
+                package_name(one),
+                STATUSES[one.status].word,
                 str(one.refunded) if one.refunded.minor else "",
                 one.receipt or "",
                 one.id,
@@ -300,13 +301,13 @@ def _reconcile(arguments: argparse.Namespace) -> int:
 
 def _print_reconciled(found: Reconciled, zone: ZoneInfo) -> None:
     for one in (*found.paid, *found.ended):
-        say(f"{one.amount} for {words.thing(one)}: {words.payment_status(one).lower()} ({one.id})")
+        say(f"{one.amount} for {words.thing(one)}: {STATUSES[one.status].word.lower()} ({one.id})")
     if found.reversals:
         say(f"{some(found.reversals, 'refund or dispute', 'refunds or disputes')} entered in the ledger.")
     if not (found.paid or found.ended or found.reversals or found.unknown):
         say("No payment had changed.")
     if found.subscription is not None:
-        say(f"{words.plan_name(found.subscription.plan)}: {words.standing(found.subscription, zone)}.")
+        say(f"{plan_name(found.subscription.plan)}: {words.standing(found.subscription, zone)}.")
 
 
 def _setup(arguments: argparse.Namespace) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from orgtui.billing.words import day, plan_name
 from orgtui.cli.billing_paying import settle
 from orgtui.cli.billing_serving import Desk, complain, serving
-from orgtui.cli.billing_words import PORTAL, day, local, plan_name, subscription_values, to_come
+from orgtui.cli.billing_words import PORTAL, local, subscription_values, to_come
 from orgtui.cli.output import confirm, jsonable, print_json, say
 from orgtui.domain.errors import Conflict, Invalid
 from orgtui.domain.money import Money

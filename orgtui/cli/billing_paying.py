@@ -9,8 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from orgtui.billing.words import STATUSES, package_name, plan_name
 from orgtui.cli.billing_serving import Desk, complain, serving
-from orgtui.cli.billing_words import TEST_MODE, bought, local, payment_status, payment_values, plan_name, thing, to_come
+from orgtui.cli.billing_words import TEST_MODE, local, payment_values, thing, to_come
 from orgtui.cli.output import print_json, say
 from orgtui.domain.credits import parse_amount
 from orgtui.domain.errors import OrgtuiError, Unreachable
@@ -26,12 +27,6 @@ FIRST, SLOWER, LONGEST = 2.0, 1.5, 15.0
 _PAPER, _PLAIN = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
 # Lines of words around a code.
 _WORDS = 5
-_MEANS = {
-    PaymentStatus.FAILED: "The payment failed; nothing was charged.",
-    PaymentStatus.EXPIRED: "Its page closed before anybody paid; nothing was charged.",
-    PaymentStatus.CANCELLED: "It is cancelled; nothing was charged.",
-    PaymentStatus.MISMATCH: "Another amount arrived than was ordered, so no credits were given.",
-}
 
 
 def buy(arguments: argparse.Namespace) -> int:
@@ -58,11 +53,11 @@ def cancel(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(values(paying, desk.zone))
     payment = paying.payment
-    if (means := _MEANS.get(payment.status)) is None:
+    if payment.status.waits or _is_paid(payment):
         complain(f"{payment.amount} was paid meanwhile, so it cannot be cancelled.")
         return OrgtuiError.exit_code
     if not arguments.json:
-        say(f"{payment.amount} for {thing(payment)}. {means}")
+        say(f"{payment.amount} for {thing(payment)}. {STATUSES[payment.status].means}")
     return 0
 
 
@@ -126,7 +121,7 @@ async def _followed(service: Payments, paying: Paying) -> Paying:
 def _news(payment: Payment) -> str:
     """What whoever waits should know."""
     if payment.status is PaymentStatus.PROCESSING:
-        return "It was paid, and the bank has yet to confirm, which can take days; ctrl+c ends only the waiting."
+        return f"{STATUSES[payment.status].means[:-1]}; ctrl+c ends only the waiting."
     if payment.status.waits and payment.trouble:
         return f"{payment.trouble} It can be tried again on the page."
     return ""
@@ -178,7 +173,7 @@ def _tell(desk: Desk, paying: Paying, arguments: argparse.Namespace, *, good: bo
     elif good:
         say(_outcome(desk, payment))
     else:
-        complain(f"{_MEANS[payment.status]} {payment.trouble or ''}".rstrip())
+        complain(f"{STATUSES[payment.status].means} {payment.trouble or ''}".rstrip())
     return 0 if good else OrgtuiError.exit_code
 
 
@@ -186,7 +181,7 @@ def _outcome(desk: Desk, payment: Payment) -> str:
     """What a payment brought."""
     page = desk.wait(desk.store.billing.show())
     receipt = f" Receipt {payment.receipt}." if payment.receipt else ""
-    said = f"{payment_status(payment)}: {payment.amount} for {thing(payment)}.{receipt}"
+    said = f"{STATUSES[payment.status].word}: {payment.amount} for {thing(payment)}.{receipt}"
     if payment.kind == "credits":
         return f"{said} The balance is {page.credits.balance}."
     running = page.subscription
@@ -199,9 +194,9 @@ def show(payment: Payment, zone: ZoneInfo) -> None:
     for label, words in (
         ("Purchase", payment.id),
         ("Date", f"{payment.created.astimezone(zone):%-d %b %Y, %H:%M}"),
-        ("For", bought(payment)),
+        ("For", package_name(payment)),
         ("Amount", str(payment.amount)),
-        ("Status", payment_status(payment)),
+        ("Status", STATUSES[payment.status].word),
         ("Can be paid", f"until {expires:%H:%M}" if payment.status.waits and not payment.withdrawn else ""),
         ("Refunded", str(payment.refunded) if payment.refunded.minor else ""),
         ("Receipt", " ".join(filter(None, (payment.receipt, payment.receipt_url)))),

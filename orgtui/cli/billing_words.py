@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from orgtui.billing.words import card_name, day, plan_name
 from orgtui.domain.attention import Attention
-from orgtui.domain.credits import PACKAGES
 from orgtui.domain.figures import percent, some
 from orgtui.domain.money import Cost, Money
 from orgtui.domain.months import zone_or_utc
@@ -17,11 +17,6 @@ from orgtui.store.contract.billing import BillingPage, CreditBalance, Payment, P
 
 PORTAL = "orgtui billing portal --payment-method"
 TEST_MODE = "Test mode: no real money."
-_PAYMENT = {
-    PaymentStatus.CREATING: "Waiting",
-    PaymentStatus.OPEN: "Waiting",
-    PaymentStatus.MISMATCH: "Amount mismatch",
-}
 _SUBSCRIPTION = {
     SubscriptionStatus.TRIALING: "Trial",
     SubscriptionStatus.ACTIVE: "Active",
@@ -154,33 +149,9 @@ def _paid(page: BillingPage) -> Money | None:
 # Words.
 
 
-def day(when: datetime, zone: ZoneInfo) -> str:
-    """`1 Dec 2026`."""
-    return f"{when.astimezone(zone):%-d %b %Y}"
-
-
-def plan_name(key: str | None) -> str:
-    """As the price list has it."""
-    if key is None:
-        return "a product that is not in the price list"
-    return BY_KEY[key].name if key in BY_KEY else key
-
-
 def thing(payment: Payment) -> str:
     """What a payment is for, in a sentence."""
     return plan_name(payment.plan) if payment.kind == "plan" else "AI credits"
-
-
-def bought(payment: Payment) -> str:
-    """What a payment is for: the package, or the plan."""
-    if payment.kind == "plan":
-        return plan_name(payment.plan)
-    return next((package.name for package in PACKAGES if package.key == payment.package), payment.package)
-
-
-def payment_status(payment: Payment) -> str:
-    """`Paid`, `Partly refunded`, …"""
-    return _PAYMENT.get(payment.status) or payment.status.replace("_", " ").capitalize()
 
 
 def plan_row(plan: Plan, current: str) -> tuple[str, ...]:
@@ -228,7 +199,7 @@ def page_lines(page: BillingPage, now: datetime) -> list[tuple[str, str]]:
 
 def _card(card: Card) -> str:
     expires = f", valid until {card.expires[1]:02}/{card.expires[0]}" if card.expires else ""
-    return f"{card.brand} ending {card.last4}{expires}"
+    return f"{card_name(card)}{expires}"
 
 
 def _runs(runs: RunsUsed, zone: ZoneInfo) -> str:

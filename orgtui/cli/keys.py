@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from orgtui.cli import KEY_ON_COMMAND_LINE
-from orgtui.cli.output import ask, confirm, opened, print_json, say, settings_of, table, write_csv
+from orgtui.cli.output import ask, confirm, opened, print_json, progress, say, settings_of, table, write_csv
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Invalid, OrgtuiError, Unreachable
 from orgtui.domain.figures import NONE, ago, some
@@ -311,7 +311,7 @@ def _rotate(arguments: argparse.Namespace) -> int:
         await store.general.overview()
 
     ask(arguments, stranger_is_refused)
-    rotation = rotate_master(database(settings_of(arguments)), system_ambient(), _progress)
+    rotation = rotate_master(database(settings_of(arguments)), system_ambient(), progress)
     lost = f"{len(rotation.damaged):,} keys cannot be opened: {', '.join(rotation.damaged)}. Replace them."
     if arguments.json:
         print_json(rotation)
@@ -321,8 +321,3 @@ def _rotate(arguments: argparse.Namespace) -> int:
     if rotation.damaged:
         _complain(lost)
     return int(bool(rotation.damaged))
-
-
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -117,6 +117,12 @@ def _width(text: str) -> int:
     )
 
 
+def progress(done: int, total: int) -> None:
+    """How far something long is, on a terminal, in one line that changes."""
+    if sys.stderr.isatty():
+        print(f"\r{done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
 def problem(error: OrgtuiError) -> dict[str, Any]:
     """The error as problem details (RFC 9457)."""
     details: dict[str, Any] = jsonable(error.details)

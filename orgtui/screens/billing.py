@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.reactive import reactive
 
+from orgtui.billing.words import card_name, day, plan_name
 from orgtui.domain.credits import tokens
 from orgtui.domain.errors import Conflict, OrgtuiError
 from orgtui.domain.figures import some
@@ -18,14 +19,7 @@ from orgtui.domain.months import zone_or_utc
 from orgtui.domain.plans import BY_KEY, Move, Plan, misfits, move
 from orgtui.domain.roles import Permission, allows, refusal
 from orgtui.screens.billing_parts import LEAST_HISTORY, PARTS, CreditsPart, exported
-from orgtui.screens.billing_words import (
-    card_name,
-    credit_banners,
-    day,
-    plan_name,
-    subscription_banners,
-    undo_words,
-)
+from orgtui.screens.billing_words import credit_banners, subscription_banners, undo_words
 from orgtui.screens.section import SectionScreen
 from orgtui.store.contract.billing import LONGEST_PAGE, BillingPage, Payment
 from orgtui.widgets.banners import Banner, Banners

@@ -15,23 +15,14 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Button, Input
 
+from orgtui.billing.words import STATUSES, day, package_name
 from orgtui.domain.credits import PACKAGES, parse_amount, tokens
 from orgtui.domain.errors import Invalid
 from orgtui.domain.figures import NONE
 from orgtui.domain.money import Money
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.text import clean
-from orgtui.screens.billing_words import (
-    CARDS,
-    NEVER_EXPIRE,
-    SECURELY,
-    STATUSES,
-    balance_gauge,
-    day,
-    package_name,
-    plan_facts,
-    plan_rows,
-)
+from orgtui.screens.billing_words import CARDS, NEVER_EXPIRE, SECURELY, balance_gauge, plan_facts, plan_rows
 from orgtui.store.contract.billing import BillingPage, Payment
 from orgtui.themes import Ink
 from orgtui.widgets.billing_panels import BalanceCard, PlanCard, RunsMeter

@@ -15,12 +15,12 @@ from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widgets import Button
 
+from orgtui.billing.words import STATUSES, package_name
 from orgtui.domain.credits import tokens
 from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.text import clean
-from orgtui.screens.billing_words import STATUSES, package_name
 from orgtui.screens.dialogs.address import SENT
 from orgtui.screens.section import SectionScreen
 from orgtui.store.contract.billing import Payment, PaymentStatus

@@ -108,11 +108,7 @@ def refused(found: Iterable[ErrorDetails | dict[str, Any]]) -> Invalid:
     """The same of what a validator found: the first in words, all of it for programs."""
     errors = [{"at": [str(part) for part in one["loc"]], "what": one["msg"]} for one in found]
     first = errors[0]
-    return Invalid(f"{'.'.join(first['at']) or 'The body'}: {first['what']}.", errors=errors)
-
-
-# What can become of any request: its own faults, and those of what it meets.
-_ALWAYS = (NotFound, StoreRefused, Unreachable, Fault, TooMany, TooLarge, TooSlow, WrongType, Invalid, Malformed)
+    return Invalid(f"{'.'.join(first['at']) or 'The body'}: {str(first['what']).rstrip('.')}.", errors=errors)
 
 
 # What can become of any request: its own faults, and those of what it meets.

@@ -11,9 +11,11 @@ from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 
+from orgtui.domain.errors import Invalid
 from orgtui.server.examples import example
 from orgtui.server.problems import VersionMissing, documented, invalid
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
+from orgtui.store.incoming import ByTheLetter
 from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, JSON, Shape, etag, shape, version_of
 
 # Finds out who asks, or raises.
@@ -40,6 +42,7 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
             async def read(request: Request) -> Response:
                 if not open_to_all:
                     await enter(request)
+                _know(request, self.dependant.query_params)
                 return await handle(_Raw(request.scope, request.receive))
 
             return read
@@ -49,6 +52,16 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
         for declared in operations(contract).values():
             _add(made, section, shape(declared), perform)
     return made
+
+
+def _know(request: Request, declared: list[Any]) -> None:
+    """What nobody asked for, or what is told twice, is refused as in a body: it was meant to say something."""
+    names = {parameter.alias for parameter in declared}
+    for number, (name, _) in enumerate(told := request.query_params.multi_items()):
+        if name not in names:
+            raise Invalid("There is no such parameter here, in the query.", known=sorted(names))
+        if name in dict(told[:number]):
+            raise Invalid(f"{name} is told twice.", field=name)
 
 
 def _add(made: APIRouter, section: str, to: Shape, perform: Perform) -> None:
@@ -105,11 +118,13 @@ def _parameters(to: Shape) -> Iterator[inspect.Parameter]:
     yield inspect.Parameter("_http", kind, annotation=Request)
     for name, hint in to.in_path.items():
         yield inspect.Parameter(
-            name, kind, annotation=Annotated[hint, _word(hint), Path(examples=[example(hint, name)])]
+            name, kind, annotation=Annotated[hint, ByTheLetter(), _word(hint), Path(examples=[example(hint, name)])]
         )
     for name, hint in to.in_query.items():
         default = to.operation.signature.parameters[name].default
-        yield inspect.Parameter(name, kind, annotation=Annotated[hint, _word(hint), Query()], default=default)
+        yield inspect.Parameter(
+            name, kind, annotation=Annotated[hint, ByTheLetter(), _word(hint), Query()], default=default
+        )
     if to.body is not None:
         body: Any = to.body
         media = Annotated[body, _strict(body), Body(media_type=JSON, examples=[example(body)])]
@@ -131,7 +146,7 @@ def _parameters(to: Shape) -> Iterator[inspect.Parameter]:
 
 def _word(hint: Any) -> BeforeValidator:
     """How a value that stands in a path or a query is read: a number or a truth as JSON writes it, else as text."""
-    adapter, textual = TypeAdapter[Any](hint), not {bool, int} & {hint, *get_args(hint)}
+    adapter, textual = TypeAdapter[Any](Annotated[hint, ByTheLetter()]), not {bool, int} & {hint, *get_args(hint)}
 
     def read(text: Any) -> Any:
         if not isinstance(text, str):

@@ -133,5 +133,12 @@ async def _bought(opened: SqlStore, until_day: UntilDay, purchase: _Purchase, nu
     if purchase.given_back:
         await until_day(purchase.day + timedelta(days=1), time(9, 2))
         await platform.reverse(
-            Reversal(kind="refund", id=f"demo_refund_{number}", payment=made.id, amount=amount, taken=True)
+            Reversal(
+                kind="refund",
+                id=f"demo_refund_{number}",
+                payment=made.id,
+                money=str(told.payment),
+                amount=amount,
+                taken=True,
+            )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 import orgtui
 from orgtui.aside import aside
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import Forbidden, OrgtuiError, Unauthenticated, Unreachable
+from orgtui.domain.errors import Forbidden, OrgtuiError, TooMany, Unauthenticated, Unreachable
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, current_key, face
 from orgtui.store.wire import IDEMPOTENCY_KEY, RETRY_AFTER, Request, error_of, shape
@@ -70,14 +71,19 @@ class _Caller:
 
     async def store(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """What the server's store answers: a write carries a key, so that it is done once however often it is sent."""
-        key = (current_key() or self._ambient.random(16).hex()) if operation.writes else None
+        key = self._key() if operation.writes else None
         # Of a server that was gone a moment ago nobody waits long to hear it again.
         patience = _WRITE if operation.writes and not self._lost else self._patience
         return await aside(lambda: self._ask(operation, arguments, key, patience, again=True))
 
+    def _key(self) -> str:
+        """A caller's own key may be any text; a header is not."""
+        given = current_key()
+        return self._ambient.random(16).hex() if given is None else hashlib.sha256(given.encode()).hexdigest()
+
     async def service(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """What a service answers: it has no keys, so it is sent a second time only where it was not sent at all."""
-        return await aside(lambda: self._ask(operation, arguments, None, _SERVICE, again=not operation.writes))
+        return await aside(lambda: self._ask(operation, arguments, None, _SERVICE, again=False))
 
     def close(self) -> None:
         """Let go of connections."""
@@ -88,7 +94,6 @@ class _Caller:
     ) -> Any:
         request, end, pause = shape(operation).request(arguments), time.monotonic() + patience, _FIRST_PAUSE
         while True:
-            sent = False
             try:
                 status, headers, content = self._send(request, key, end)
                 sent = True
@@ -96,22 +101,20 @@ class _Caller:
                     self._lost = False
                     return self._understood(operation, status, content)
                 trouble = self._refused(operation, status, content)
+                if not (again and isinstance(trouble, Unreachable | TooMany)):
+                    raise trouble
                 pause = _asked_for(headers, pause)
             except httpx.RequestError as error:
                 sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-                trouble = Unreachable(f"{self.host} cannot be reached: {_why(error)}.")
+                unknown = f" {_MAY_BE_DONE}" if sent and operation.writes else ""
+                trouble = Unreachable(f"{self.host} cannot be reached: {_why(error)}.{unknown}")
             except httpx.InvalidURL:
                 raise Unreachable(f"{self.host} cannot be asked for that.") from None
             if (sent and not again) or time.monotonic() + pause > end:
                 self._lost = isinstance(trouble, Unreachable)
-                raise self._given_up(operation, trouble, sent)
+                raise trouble
             time.sleep(pause * (0.5 + self._ambient.random(1)[0] / 256))
             pause = min(pause * 2, _LONGEST_PAUSE)
-
-    def _given_up(self, operation: Operation, trouble: OrgtuiError, sent: bool) -> OrgtuiError:
-        if isinstance(trouble, Unreachable) and operation.writes and sent:
-            return Unreachable(f"{trouble.message} {_MAY_BE_DONE}", **trouble.details)
-        return trouble
 
     def _send(self, request: Request, key: str | None, end: float) -> tuple[int, httpx.Headers, bytes]:
         left = max(end - time.monotonic(), 0.1)

@@ -11,12 +11,13 @@ from functools import cache, cached_property
 from typing import Any, get_type_hints
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, create_model
 from pydantic import Field as ModelField
-from pydantic_core import to_jsonable_python
+from pydantic_core import CoreSchema, PydanticSerializationError, to_jsonable_python
 
-from orgtui.domain.errors import ERRORS, OrgtuiError
+from orgtui.domain.errors import ERRORS, Invalid, OrgtuiError
 from orgtui.store.contract.operation import Operation
+from orgtui.store.incoming import narrowed
 
 PREFIX = "/v1"
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -64,7 +65,7 @@ class Shape:
         """What is sent for the operation with these *arguments*."""
         path = self.path
         for name in self.in_path:
-            path = path.replace(f"{{{name}}}", quote(str(arguments[name]), safe=""))
+            path = path.replace(f"{{{name}}}", _segment(str(arguments[name]), last=path.endswith(f"{{{name}}}")))
         query = [
             f"{name}={quote(self._written(adapter, arguments[name]), safe='')}"
             for name, adapter in self._query.items()
@@ -91,12 +92,16 @@ class Shape:
             values = {name: getattr(value, name) for name in body.model_fields}
         else:
             values = {name: arguments[name] for name in body.model_fields}
-        return body.model_construct(**values).model_dump_json().encode()
+        values = {name: _sendable(value) if isinstance(value, str) else value for name, value in values.items()}
+        try:
+            return body.model_construct(**values).model_dump_json().encode()
+        except PydanticSerializationError as error:
+            raise Invalid("The request holds text that is none: half a character.") from error
 
     @staticmethod
     def _written(adapter: TypeAdapter[Any], value: Any) -> str:
         written = adapter.dump_python(value, mode="json")
-        return written if isinstance(written, str) else json.dumps(written)
+        return _sendable(written) if isinstance(written, str) else json.dumps(written)
 
 
 @cache
@@ -121,13 +126,37 @@ def shape(operation: Operation) -> Shape:
     return Shape(operation, in_path, {}, _model(operation.id, None, parts), None, False)
 
 
+def _sendable(text: str) -> str:
+    """Text as UTF-8 can carry it: half a character becomes one that is as refused, or as unknown, as the half."""
+    return re.sub("[\ud800-\udfff]", "\ufffe", text)
+
+
+def _segment(text: str, *, last: bool) -> str:
+    """A value as part of a path, which has meanings of its own for nothing, for dots and for slashes.
+
+    No id looks like what these become, so that it is not found, as they are not.
+    """
+    if text in ("", ".", ".."):
+        text = {"": " ", ".": "%2E", "..": "%2E%2E"}[text]
+    return quote(_sendable(text if last else text.replace("/", "%2F")), safe="")
+
+
+class _Body(BaseModel):
+    """What all bodies are; extra fields are refused, not ignored, and those of dataclasses within too."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema: CoreSchema = narrowed(handler(source), handler)
+        return schema
+
+
 def _model(of: Any, doc: str | None, parts: dict[str, Any]) -> type[BaseModel]:
     """A body; what an operation's parameters are is named after it."""
     name = of if isinstance(of, str) else of.__name__
     name = "".join(part[:1].upper() + part[1:] for part in re.split(r"[._]", name))
-    # Extra fields are refused, not ignored.
-    config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", extra="forbid")
-    model: type[BaseModel] = create_model(name, __config__=config, __doc__=doc, **parts)
+    model: type[BaseModel] = create_model(name, __base__=_Body, __doc__=doc, **parts)
     return model
 
 

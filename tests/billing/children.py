@@ -23,7 +23,17 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import open_sql_store
 from orgtui.vault import Secret
 
-PRELOADED = ["stripe", "orgtui.store.sql.billing", "orgtui.store.sql.queries.billing", "tests.billing.till"]
+PRELOADED = [
+    "stripe",
+    "stripe._stripe_client",
+    "stripe.checkout._session_service",
+    "httpcore",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.kdf.hkdf",
+    "orgtui.store.sql.billing",
+    "orgtui.store.sql.queries.billing",
+    "tests.billing.till",
+]
 PAGES = Pages("https://acme.example/paid", "https://acme.example/back")
 GOOD = "4242424242424242"
 

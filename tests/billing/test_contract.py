@@ -147,6 +147,18 @@ class TestPurchases:
         assert bench.provider.find_checkout("pur_1", since=bench.now() + timedelta(seconds=1)) is None
         assert bench.provider.find_checkout("pur_2", since=since) is None
 
+    def test_found_by_what_was_paid(self, bench: Bench) -> None:
+        paid, slow = bought(bench), bench.provider.start_purchase(order(bench, id="pur_2"), key="slow")
+        bench.pay_slowly(slow)
+        for id in (paid.id, slow.id):
+            found = bench.provider.checkout(id)
+            assert bench.provider.checkout_of(str(found.payment)) == found
+        bench.advance(days=90)
+        found = bench.provider.checkout_of(str(paid.payment))
+        assert found is not None
+        assert (found.id, found.status) == (paid.id, CheckoutStatus.PAID)
+        assert bench.provider.checkout_of("pi_none") is None
+
     def test_one_customer_whatever_happens(self, bench: Bench) -> None:
         first = bench.provider.ensure_customer(ACME, key="customer")
         renamed = Payer(ACME.organization, "Acme GmbH", "eve@acme.example")

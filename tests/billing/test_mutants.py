@@ -91,7 +91,7 @@ MUTANTS = (
     Mutant(
         "other organizations' sessions are trusted",
         (
-            (SERVICE, "if checkout.organization == books.organization:", "if True:"),
+            (SERVICE, "if checkout is not None and checkout.organization == books.organization:", "if checkout:"),
             (SERVICE, "if checkout.organization != books.organization:", "if False:"),
             (SERVICE, "if found is None or found.organization != books.organization:", "if found is None:"),
         ),
@@ -110,7 +110,23 @@ MUTANTS = (
         "refunds are keyed by payment",
         ((BOOKS, 'ref = f"{reversal.kind}:{clean(reversal.id)[:_NOTE]}"', 'ref = f"{reversal.kind}:{row.id}"'),),
     ),
-    Mutant("purchases are keyed by order", ((BOOKS, 'ref=f"payment:{told.payment}"', 'ref=f"payment:{row.id}"'),)),
+    Mutant(
+        "purchases are keyed by order",
+        (
+            (BOOKS, "ref=_credited(told.payment)", "ref=_credited(row.id)"),
+            (BOOKS, "_credited(reversal.money)) is None", "_credited(row.id)) is None"),
+        ),
+    ),
+    Mutant(
+        "what goes back before it came is not looked for",
+        (
+            (
+                SERVICE,
+                "await self._take_checkout(books, await aside(lambda: self.provider.checkout_of(found.payment)))",
+                "pass",
+            ),
+        ),
+    ),
     Mutant(
         "money that came back is not given again",
         (
@@ -123,7 +139,13 @@ MUTANTS = (
     ),
     Mutant(
         "what gave no credits takes some",
-        ((BOOKS, 'if row.kind != "credits" or row.status == PaymentStatus.MISMATCH:', 'if row.kind != "credits":'),),
+        (
+            (
+                BOOKS,
+                "if ledger.amount_of(tx.rows, tx.organization, _credited(reversal.money)) is None:",
+                "if False:",
+            ),
+        ),
     ),
     Mutant(
         "disputes that were won are taken",

@@ -528,7 +528,7 @@ class TestRoles:
         payment, found = till.buy().payment, till.subscribed()
         gift = NewCredit(kind="grant", amount=Money(100_000), ref="me", text="")
         told = Settlement(status=PAID, amount=Money(1_000), page="cs_1", payment="pi_1")
-        back = Reversal(kind="refund", id="re_1", payment=payment.id, amount=Money(1), taken=True)
+        back = Reversal(kind="refund", id="re_1", payment=payment.id, money="pi_1", amount=Money(1), taken=True)
         both, before = (till, till.admin()), till.rows()
         for people in both:
             books = people.store.billing
@@ -560,6 +560,13 @@ def page_unknown(till: Till, cents: int = 1_000) -> Checkout:
     with pytest.raises(Unreachable):
         till.again(provider=lost(till.provider, "start_purchase")).buy(cents)
     return next(iter(till.provider.checkouts(since=till.bench.now() - timedelta(days=1))))
+
+
+def paid_elsewhere(till: Till, payment: Payment, **other: Any) -> str:
+    """The money of a further page for the same order, but for what is *other*."""
+    made = till.provider.start_purchase(till.order(payment, **other), key=f"elsewhere {other}")
+    till.bench.pay(made)
+    return str(till.provider.checkout(made.id).payment)
 
 
 def nothing_new(till: Till) -> None:
@@ -708,6 +715,23 @@ class TestReconciling:
             till.take(event)
         till.reconcile()
         assert (till.balance(), till.payment(payment).status) == (50, MISMATCH)
+
+    def test_of_a_wrong_and_a_right_sum_only_the_right_one_counts_whichever_goes_back(self, till: Till) -> None:
+        payment = till.buy(5_000).payment
+        wrong = paid_elsewhere(till, payment, amount=Money(3_000))
+        till.reconcile()
+        assert till.payment(payment).status is MISMATCH
+        till.bench.refund(wrong, Money(700))
+        assert till.reconcile().reversals == 0
+        right = paid_elsewhere(till, payment)
+        till.bench.refund(wrong, Money(300))
+        done = till.reconcile()
+        assert ([one.id for one in done.paid], done.reversals, till.balance()) == ([payment.id], 0, 50)
+        till.bench.refund(right, Money(2_000))
+        till.bench.refund(wrong)
+        assert (till.reconcile().reversals, till.balance()) == (1, 30)
+        assert (till.payment(payment).status, till.payment(payment).refunded) == (PARTLY_REFUNDED, Money(2_000))
+        nothing_new(till)
 
     def test_another_organizations_money_is_not_ours(self, till: Till) -> None:
         payment = till.buy().payment
@@ -880,6 +904,27 @@ class TestTold:
         for event in told(till) + told(till)[::-1]:
             till.take(event)
         assert (till.balance(), till.payment(payment).status) == (45, PARTLY_REFUNDED)
+        nothing_new(till)
+
+    def test_a_right_sum_that_went_back_before_it_was_known_to_follow_a_wrong_one(self, till: Till) -> None:
+        payment = till.buy(5_000).payment
+        wrong = paid_elsewhere(till, payment, amount=Money(3_000))
+        till.reconcile()
+        right = paid_elsewhere(till, payment)
+        till.bench.refund(wrong, Money(700))
+        till.bench.refund(right, Money(2_000))
+        for event in reversed(told(till)):
+            till.take(event)
+            assert till.balance() in (0, 30)
+        assert (till.balance(), till.payment(payment).status) == (30, PARTLY_REFUNDED)
+        nothing_new(till)
+
+    def test_a_second_page_whose_money_went_back_before_it_was_known(self, till: Till) -> None:
+        payment = till.bought(5_000)
+        till.bench.refund(paid_elsewhere(till, payment), Money(2_000))
+        for event in told(till, Subject.REFUND):
+            till.take(event)
+        assert (till.balance(), till.grants()) == (80, [50, 50])
         nothing_new(till)
 
     def test_whoever_acts(self, till: Till) -> None:

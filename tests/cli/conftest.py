@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,12 @@ import pytest
 import time_machine
 
 from orgtui import cli
+from orgtui.cli.output import settings_of
+from orgtui.composition import open_sql
+from orgtui.domain.ambient import system_ambient
+from orgtui.domain.errors import OrgtuiError
+from orgtui.server.services import services
+from tests import served
 from tests.conftest import Clock, copy_of_acme
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -45,6 +53,30 @@ class Result:
 Run = Callable[..., Result]
 
 
+# What works on the database itself, and never through a server.
+NEAR = {"init", "demo", "serve", "login", "logout", "backup", "db", "rotate-master", "setup"}
+
+
+@contextmanager
+def _far(way: served.Way, arguments: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same command with a server between it and the store, where there is one to open."""
+    try:
+        settings = settings_of(arguments)
+        opened = None if NEAR & set(arguments.words) else open_sql(settings, system_ambient())
+    except OrgtuiError:
+        opened = None
+    if opened is None:
+        yield
+        return
+    made = services(settings, opened, system_ambient())
+    arguments.store, name = way.lead(opened, {section: make for section, (_, make) in made.items()})
+    arguments.actor = None
+    with closing(opened), monkeypatch.context() as patched:
+        patched.setenv("ORGTUI_TOKEN", name)
+        patched.delenv("ORGTUI_AS", raising=False)
+        yield
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> str:
     """The URL of a place where nothing is yet."""
@@ -59,7 +91,10 @@ def run(store: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
         words = ["--store", at or store, *map(str, argv)]
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         try:
-            code = cli.run(cli.parse(words))
+            arguments = cli.parse(words)
+            arguments.words = words
+            with _far(served.WAY, arguments, monkeypatch) if served.WAY else nullcontext():
+                code = cli.run(arguments)
         except SystemExit as end:
             code = int(end.code or 0)
         said = capsys.readouterr()

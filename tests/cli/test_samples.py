@@ -73,7 +73,9 @@ def months(run: Run) -> list[dict[str, Any]]:
 
 def rows(database: SqliteDatabase) -> dict[str, int]:
     with database.reading() as found:
-        return {table: found.value(f"SELECT count(*) FROM {table}") for table in SQLModel.metadata.tables}
+        # Every write through a server has a key, and leaves what it answered.
+        tables = SQLModel.metadata.tables.keys() - {"idempotency_keys"}
+        return {table: found.value(f"SELECT count(*) FROM {table}") for table in tables}
 
 
 def roll_ups(database: SqliteDatabase) -> None:

@@ -190,7 +190,7 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "billing.opened": lambda world: {"id": world.payment, "page": "cs_2"},
     "billing.settle": lambda world: {"id": world.payment, "settlement": settlement(PaymentStatus.PAID, 2_500, 2)},
     "billing.reverse": lambda world: {
-        "reversal": Reversal(kind="refund", id="re_1", payment=world.paid, amount=Money(400), taken=True)
+        "reversal": Reversal(kind="refund", id="re_1", payment=world.paid, money="pi_1", amount=Money(400), taken=True)
     },
     "billing.credit": lambda _: {
         "credit": NewCredit(kind="grant", amount=Money(500), ref="welcome", text="Welcome to Acme")

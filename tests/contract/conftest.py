@@ -27,24 +27,33 @@ def wait(answer: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(answer)
 
 
-# Beside these, every example of which is run, each test is run on PostgreSQL with its first; the soak has them all.
+BACKENDS = ("sqlite", "postgresql", "http on sqlite", "http on postgresql")
+# Beside these, every example of which is run, each test is run with its first on PostgreSQL and over HTTP; the soak has
+# them all, and those over HTTP on PostgreSQL.
 ALL_EXAMPLES = {"test_every_answer_comes_back_from_json_as_it_was"}
+# On any other backend than SQLite they cost more than all the others; a shorter one beside each runs there.
+LONG = {"test_team_does_what_the_model_does", "test_the_months_are_what_a_plain_ledger_says"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to the soak what would only say again on PostgreSQL what it said on SQLite."""
-    seen = set[tuple[Path, str]]()
+    """Leave to the soak what would only say again on another backend what it said on SQLite."""
+    seen = set[tuple[Path, str, str]]()
     for item in items:
-        if isinstance(item, pytest.Function) and _is_on_postgresql(item):
-            test = item.path, item.originalname
-            if test in seen and item.originalname not in ALL_EXAMPLES:
-                item.add_marker(pytest.mark.soak)
-            seen.add(test)
+        backend = _backend_of(item)
+        if not isinstance(item, pytest.Function) or backend in (None, "sqlite"):
+            continue
+        test = item.path, item.originalname, str(backend)
+        repeats = test in seen and item.originalname not in ALL_EXAMPLES
+        if repeats or item.originalname in LONG or backend == "http on postgresql":
+            item.add_marker(pytest.mark.soak)
+        seen.add(test)
 
 
-def _is_on_postgresql(item: pytest.Function) -> bool:
-    return hasattr(item, "callspec") and item.callspec.params.get("founded") == "postgresql"
+def _backend_of(item: pytest.Item) -> object:
+    return (
+        item.callspec.params.get("founded") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +64,7 @@ def street() -> Iterator[tuple[str, Street]]:
         yield url, served
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "http on sqlite", "http on postgresql"])
+@pytest.fixture(params=BACKENDS)
 def founded(request: pytest.FixtureRequest, memory: Path, clock: Clock) -> Iterator[Founder]:
     """Makes organizations, in UTC unless another timezone is named."""
     made: list[Backend] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -253,8 +254,18 @@ def test_the_first_month_of_a_plan_is_no_credits(store: Store, platform: Store) 
 # Money that goes back.
 
 
-def back(payment: Payment, kind: str, cents: int, *, taken: bool = True, id: str = "1") -> Reversal:
-    return Reversal(kind=kind, id=f"{kind}_{id}", payment=payment.id, amount=Money(cents), taken=taken)  # type: ignore[arg-type]
+def back(
+    payment: Payment,
+    kind: Literal["refund", "dispute"],
+    cents: int,
+    *,
+    taken: bool = True,
+    id: str = "1",
+    money: int = 1,
+) -> Reversal:
+    """Of what `settled` with this number."""
+    amount = Money(cents)
+    return Reversal(kind=kind, id=f"{kind}_{id}", payment=payment.id, money=f"pi_{money}", amount=amount, taken=taken)
 
 
 def test_refunds_in_parts_are_each_taken_once(store: Store, platform: Store) -> None:
@@ -293,12 +304,31 @@ def test_a_dispute_may_leave_a_debt_and_says_so(store: Store, platform: Store) -
     assert (page(store).payments[0].status, balance(store)) == (PAID, 2)
 
 
-def test_money_that_went_back_is_told_before_it_came(store: Store, platform: Store) -> None:
-    payment = ordered(store)
-    wait(platform.billing.reverse(back(payment, "refund", 1_000)))
-    assert balance(store) == -10
+def test_money_that_gave_no_credits_takes_none(backend: Backend, store: Store, platform: Store) -> None:
+    """Told before it came, of another sum than was ordered, or of another page than the one that was paid."""
+    payment, other = ordered(store), ordered(store, 2_500)
+    settled(platform, other, PAID, 3)
+    wait(platform.billing.settle(payment.id, settlement(PAID, 999, 2)))
+    before = everything(backend)
+    for number in (1, 2, 4):
+        with pytest.raises(NotFound, match="gave no credits"):
+            wait(platform.billing.reverse(back(payment, "refund", 400, money=number)))
+    assert everything(backend) == before
     settled(platform, payment, PAID)
-    assert (page(store).payments[0].status, balance(store)) == (PaymentStatus.REFUNDED, 0)
+    with pytest.raises(NotFound, match="gave no credits"):
+        wait(platform.billing.reverse(back(payment, "refund", 400, money=2)))
+    wait(platform.billing.reverse(back(payment, "refund", 1_000)))
+    assert (wait(store.billing.payment(payment.id)).status, balance(store)) == (PaymentStatus.REFUNDED, 25)
+
+
+def test_an_order_that_was_paid_on_two_pages_keeps_its_receipt(backend: Backend, store: Store, platform: Store) -> None:
+    payment = ordered(store)
+    for number in (1, 2):
+        settled(platform, payment, PAID, number)
+    before = everything(backend)
+    for number in (1, 2):
+        assert settled(platform, payment, PAID, number).receipt == "R-1"
+    assert (everything(backend), balance(store)) == (before, 20)
 
 
 # The ledger.
@@ -383,12 +413,15 @@ FACT = st.one_of(
 )
 
 
-def _tell(platform: Store, payments: list[Payment], fact: tuple[str, int, bool]) -> None:
+def _tell(platform: Store, payments: list[Payment], fact: tuple[str, int, bool], paid: set[int]) -> None:
     kind, number, taken = fact
     if kind == "pay":
         settled(platform, payments[number], PAID, number)
+        paid.add(number)
     elif kind == "refund":
-        wait(platform.billing.reverse(back(payments[number], "refund", 300, taken=taken, id=str(number))))
+        reversal = back(payments[number], "refund", 300, taken=taken, id=str(number), money=number)
+        with nullcontext() if number in paid else pytest.raises(NotFound):
+            wait(platform.billing.reverse(reversal))
     else:
         wait(platform.usage.record(spent(f"0.{number}7", id=str(number))))
 
@@ -401,13 +434,14 @@ def test_the_balance_is_the_sum_of_what_happened_however_often_it_is_told(
     backend = founded()
     store, platform = backend.open(), backend.open(PLATFORM)
     payments = [ordered(store, cents) for cents in (1_000, 1_100, 1_200)]
+    paid = set[int]()
     for fact in told:
-        _tell(platform, payments, fact)
-    paid = {number for kind, number, _ in told if kind == "pay"}
+        _tell(platform, payments, fact, paid)
     expected = sum((payments[number].amount.major() for number in paid), Decimal(0))
-    for number in range(3):
+    for number in paid:
         # What came back counts only once it was taken, and then for good.
-        moves = [taken for kind, which, taken in told if kind == "refund" and which == number]
+        since = told[told.index(("pay", number, True)) :]
+        moves = [taken for kind, which, taken in since if kind == "refund" and which == number]
         if True in moves and False not in moves[moves.index(True) :]:
             expected -= 3
     expected -= sum(Decimal(f"0.{number}7") for number in {number for kind, number, _ in told if kind == "spend"})

@@ -227,6 +227,10 @@ def test_team_does_what_the_model_does(founded: Founder) -> None:
     run(founded, 25, 25)
 
 
+def test_team_does_what_the_model_does_for_a_while(founded: Founder) -> None:
+    run(founded, 3, 20)
+
+
 @pytest.mark.soak
 def test_team_does_what_the_model_does_a_thousand_times(founded: Founder) -> None:
     run(founded, 1_000, 50)

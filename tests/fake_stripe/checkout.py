@@ -200,6 +200,7 @@ def _session(world: World, mode: str, items: list[Object], passed_on: dict[str, 
     del session["line_items"]
     world.line_items[identifier] = items
     world.notes[identifier] = passed_on
+    world.undecided[identifier] = session
     return session
 
 
@@ -252,12 +253,14 @@ def _expire(world: World, session: Object) -> None:
 
 def due(world: World) -> Iterator[Due]:
     """Sessions whose time is over, and slow payments that arrive or fail."""
-    for session in list(world.table("checkout.session").values()):
+    for session in list(world.undecided.values()):
         if session["status"] == "open":
             yield session["expires_at"], lambda session=session: _expire(world, session)
         elif session["id"] in world.later:
             made = world.get("payment_intent", session["payment_intent"])["created"]
             yield made + _SETTLES_AFTER, lambda session=session: settle(world, session["id"])
+        else:
+            del world.undecided[session["id"]]
 
 
 # What a person does on the page.

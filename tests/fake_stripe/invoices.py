@@ -238,6 +238,7 @@ def collect(world: World, invoice: Object, method: Object | None, *, present: bo
     attempts = invoice["attempt_count"]
     waits = world.settings.retry_after_days
     invoice["next_payment_attempt"] = world.now() + waits[attempts - 1] * DAY if attempts <= len(waits) else None
+    world.unpaid[invoice["id"]] = invoice
     world.emit("invoice.payment_failed", invoice)
     return why
 

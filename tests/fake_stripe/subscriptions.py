@@ -357,9 +357,11 @@ def _period_ends(world: World, subscription: Object) -> None:
 
 def retries(world: World) -> Iterator[Due]:
     """Open invoices that are tried again."""
-    for invoice in list(world.table("invoice").values()):
+    for invoice in list(world.unpaid.values()):
         if invoice["status"] == "open" and invoice["next_payment_attempt"]:
             yield invoice["next_payment_attempt"], lambda invoice=invoice: _try_again(world, invoice)
+        else:
+            del world.unpaid[invoice["id"]]
 
 
 def _try_again(world: World, invoice: Object) -> None:

@@ -60,6 +60,9 @@ class World:
         self.card_numbers: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
         self.later: dict[str, bool] = {}
+        # To which something may still fall due: of a hundred thousand objects these are few.
+        self.undecided: dict[str, Object] = {}
+        self.unpaid: dict[str, Object] = {}
         self.notes: dict[str, dict[str, str]] = {}
         self.defects: list[str] = []
         self.agenda: list[Callable[[World], Iterable[Due]]] = []

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, cast
 
 from textual import events
@@ -15,16 +15,21 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from orgtui.app import Connection, OrgTui
+from orgtui.billing.payments import Payments
 from orgtui.billing.service import BillingService
 from orgtui.composition import demo_billing_service
 from orgtui.domain.ambient import Ambient
 from orgtui.key_check import KeyChecker
 from orgtui.key_service import DemoChecker, KeyService
+from orgtui.key_tests import KeyTests
 from orgtui.settings import Settings
 from orgtui.store import demo
 from orgtui.store.faults import faulty
+from orgtui.store.remote import open_remote_store
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
+from orgtui.vault import Secret
+from tests import served
 from tests.conftest import TODAY, profile
 
 Drive = Pilot[None]
@@ -57,12 +62,13 @@ def make_app(
         store = opened.store if fail == () and not slow else faulty(opened.store, slow=slow, fail=faults)
         checker = KeyChecker(addresses, seconds=8.0) if addresses else DemoChecker()
         shown = replace(opened, store=store)
-        return Connection(
+        near = Connection(
             store,
             opened.close,
             keys=lambda: KeyService(opened.store, opened.platform, checker),
             billing=None if billing is None else lambda: billing(shown, known),
         )
+        return near if served.WAY is None else _far(served.WAY, opened, near, known, slow, faults)
 
     chosen = profile("no-color" if theme == "no-color" else "dark")
     settings = Settings(
@@ -74,6 +80,31 @@ def make_app(
     if theme != "no-color":
         settings = replace(settings, theme=theme)
     return OrgTui(connect, settings=settings, profile=chosen, ambient=known, section=section, label="demo")
+
+
+def _far(way: served.Way, opened: SqlStore, near: Connection, ambient: Ambient, slow: float, faults: Any) -> Connection:
+    """The same with a server between, which talks to the providers; in a demo a key still says that somebody paid."""
+    till = cache(near.billing) if near.billing else None
+    services: dict[str, Any] = {"key_tests": lambda _: near.keys and near.keys()}
+    services |= {"payments": lambda _: till()} if till else {}
+    url, name = way.lead(opened, services)
+    remote = open_remote_store(url, Secret(name), replace(ambient, random=os.urandom))
+
+    def billing() -> Any:
+        face = remote.service(Payments)
+        face.provider = till().provider if till else None
+        return face
+
+    def close() -> None:
+        remote.close()
+        opened.close()
+
+    return Connection(
+        faulty(remote.store, slow=slow, fail=faults),
+        close,
+        keys=lambda: remote.service(KeyTests),
+        billing=billing if till else None,
+    )
 
 
 @asynccontextmanager

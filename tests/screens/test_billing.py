@@ -18,6 +18,7 @@ from orgtui.billing.demo import DemoBilling
 from orgtui.billing.provider import Payer
 from orgtui.billing.results import Paying
 from orgtui.billing.service import BillingService
+from orgtui.billing.words import STATUSES
 from orgtui.composition import demo_billing_service
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.credits import PACKAGES
@@ -27,7 +28,6 @@ from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS
 from orgtui.domain.proration import Period, change
 from orgtui.domain.subscriptions import SubscriptionStatus
-from orgtui.screens.billing_words import STATUSES
 from orgtui.screens.pay import PayScreen
 from orgtui.store import demo
 from orgtui.store.sql.sqlite import SqliteDatabase

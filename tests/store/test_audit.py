@@ -344,7 +344,7 @@ class _Done(Exception):
 @pytest.mark.parametrize("changes", [0, 1, 2, 250])
 def test_a_log_of_the_first_schema_is_sound_once_it_is_chained(tmp_path: Path, clock: Clock, changes: int) -> None:
     path = tmp_path / "acme.db"
-    older.organization(path, clock, changes=changes)
+    older.organization(SqliteDatabase(path), clock, changes=changes)
     checked = verified(path)
     assert (checked.sound, checked.rows) == (True, changes + 1)
     asked(path, lambda store: store.team.invite(NewInvitation(email="new@acme.example")))

@@ -9,7 +9,7 @@ from pathlib import Path
 from orgtui.store.sql.sqlite import SqliteDatabase
 
 HEAVY = {"sqlalchemy", "sqlmodel", "alembic", "pydantic", "httpx", "stripe", "PIL", "textual"}
-HEAVY |= {"cryptography", "email_validator", "genai_prices"}
+HEAVY |= {"cryptography", "email_validator", "genai_prices", "psycopg"}
 READ_ALL = """
 import asyncio, datetime, pathlib, sys
 from orgtui.domain.ambient import system_ambient
@@ -67,6 +67,13 @@ def test_showing_needs_no_mapper(acme: SqliteDatabase) -> None:
         modules = imported(MAIN, "--store", f"sqlite:///{acme.path}", section, "show", "--json")
         assert f"orgtui.store.sql.queries.{section}" in modules
         assert not modules & HEAVY
+
+
+def test_looking_at_a_schema_needs_no_mapper(acme: SqliteDatabase) -> None:
+    acme.close()
+    modules = imported(MAIN, "--store", f"sqlite:///{acme.path}", "db", "status")
+    assert "orgtui.store.sql.schema" in modules
+    assert not modules & HEAVY
 
 
 def test_the_version_needs_nothing() -> None:

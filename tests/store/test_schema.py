@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -20,11 +24,13 @@ from orgtui.domain.errors import NotFound, StoreRefused
 from orgtui.store.contract.team import Delivery
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.store.sql.store import open_sql_store
+from orgtui.store.sql.store import SqlStore, open_sql_store
 from orgtui.vault import MasterKeys, beside
 from tests.conftest import Clock, Opener
 from tests.contract.conftest import wait
+from tests.postgres import Place, Server
 from tests.store import older
+from tests.store.races import race
 
 ADD = "op.add_column('organizations', sa.Column('motto', sa.String(), nullable=True))"
 # Makes the table again, as SQLite must: with foreign keys on, dropping the old one would take every member with it.
@@ -136,7 +142,7 @@ def first(acme: SqliteDatabase, clock: Clock) -> SqliteDatabase:
     """An organization of the first schema where Acme was, without keys."""
     acme.path.unlink()
     shutil.rmtree(beside(acme.path).parent)
-    older.organization(acme.path, clock)
+    older.organization(acme, clock)
     return acme
 
 
@@ -188,7 +194,7 @@ def test_where_provider_keys_were_sealed_their_master_key_is_asked_for(
     first: SqliteDatabase, clock: Clock, opener: Opener
 ) -> None:
     first.path.unlink()
-    older.organization(first.path, clock, sealed=True)
+    older.organization(first, clock, sealed=True)
     before = contents(first.path, first.path)
     with pytest.raises(StoreRefused, match=r"There is no master key at .*acme\.db\.keys/master\.key; restore it"):
         opener()
@@ -197,6 +203,129 @@ def test_where_provider_keys_were_sealed_their_master_key_is_asked_for(
     keys = MasterKeys.open(beside(first.path), random=clock.ambient().random, create=True)
     assert wait(opener().store.audit.verify()).sound
     assert first.keys.open(clock.ambient().random).kids == keys.kids
+
+
+# On a server, whose schema no program changes without being told.
+
+Everything = dict[str, list[tuple[Any, ...]]]
+_COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = '{}' ORDER BY ordinal_position"
+
+
+def on_server(postgres: Server, place: Place, like: Everything | None = None) -> Everything:
+    """All rows, each as column and value pairs; in the tables and columns of *like*, where there is one."""
+    found = {}
+    for table in like or (
+        name
+        for (name,) in postgres.run("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", place.url.database)
+    ):
+        columns = (
+            [name for name, _ in like[table][0]]
+            if like and like[table]
+            else [name for (name,) in postgres.run(_COLUMNS.format(table), place.url.database)]
+        )
+        rows = postgres.run(f"SELECT {', '.join(columns)} FROM {table}", place.url.database)
+        found[table] = sorted((tuple(zip(columns, row, strict=True)) for row in rows), key=repr)
+    return found
+
+
+@pytest.mark.parametrize("revision", schema.REVISIONS[:-1])
+def test_on_a_server_each_older_one_is_upgraded_when_that_is_said(
+    postgres: Server, place: Place, clock: Clock, revision: str
+) -> None:
+    older.organization(place.database(), clock, revision=revision)
+    before = on_server(postgres, place)
+    said = f"has schema {revision}, older than this program's {HEAD}: make a backup, then run `orgtui db upgrade`"
+    with pytest.raises(StoreRefused, match=said):
+        open_sql_store(place.database(), None, clock.ambient())
+    assert on_server(postgres, place) == before
+    with closing(place.database()) as database:
+        assert schema.upgrade(database, clock.ambient()) is None
+        assert schema.existing(database) == HEAD
+        with database.writing() as session:
+            context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+            assert compare_metadata(context, SQLModel.metadata) == []
+    after = on_server(postgres, place, before)
+    assert (before.pop("alembic_version"), after.pop("alembic_version")) == (
+        [(("version_num", revision),)],
+        [(("version_num", HEAD),)],
+    )
+    if revision == "0001":
+        # A row of before had no link of the chain; now it must have.
+        assert "mac" not in dict(before["audit"][0])
+    assert after == before
+    opened = open_sql_store(place.database(), older.TYPED, clock.ambient())
+    assert wait(opened.store.audit.verify()).rows == len(older.NAMES) + 1
+    assert wait(opened.store.team.join(older.CODE, "Linus")).email == older.INVITED
+    assert wait(opened.store.usage.month("2026-11")).figures.total_tokens == 1_100
+    opened.close()
+
+
+def test_on_a_server_an_upgrade_that_fails_leaves_the_old_schema(
+    postgres: Server, place: Place, clock: Clock, newer: Newer
+) -> None:
+    older.organization(place.database(), clock, revision=HEAD)
+    before = on_server(postgres, place)
+    newer(FAIL)
+    with closing(place.database()) as database, pytest.raises(StoreRefused, match="nowhere"):
+        schema.upgrade(database, clock.ambient())
+    assert on_server(postgres, place) == before
+
+
+def test_on_a_server_many_upgrade_at_once_and_all_find_it_done(postgres: Server, place: Place, clock: Clock) -> None:
+    older.organization(place.database(), clock)
+    databases = [place.database() for _ in range(6)]
+
+    def act(database: Any) -> Any:
+        async def upgrade() -> None:
+            schema.upgrade(database, clock.ambient())
+
+        return upgrade
+
+    assert race([[act(database)] for database in databases]) == ["done"] * 6
+    assert postgres.run("SELECT version_num FROM alembic_version", place.url.database) == [(HEAD,)]
+    for database in databases:
+        database.close()
+
+
+def test_on_a_server_who_reads_meanwhile_is_answered(
+    postgres: Server, tmp_path: Path, clock: Clock, newer: Newer
+) -> None:
+    place = postgres.acme(tmp_path, clock)
+    stores = [open_sql_store(place.database(), None, clock.ambient()) for _ in range(4)]
+    # In an order in which no read takes them.
+    newer(f"for table in {('invitations', 'workspaces', 'members')}: {ADD.replace(repr('organizations'), 'table')}")
+    done = threading.Event()
+
+    def read(opened: SqlStore) -> int:
+        count = 0
+        while not done.is_set():
+            wait(opened.store.general.show())
+            wait(opened.store.team.show())
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        reading = [pool.submit(read, store) for store in stores]
+        try:
+            with closing(place.database()) as database:
+                assert schema.upgrade(database, clock.ambient()) is None
+                assert schema.existing(database) == "0999"
+            time.sleep(0.1)
+        finally:
+            done.set()
+        assert all(each.result() > 3 for each in reading)
+    for store in stores:
+        store.close()
+    postgres.drop(place)
+
+
+def test_on_a_server_a_newer_one_is_refused(postgres: Server, place: Place, clock: Clock) -> None:
+    older.organization(place.database(), clock, revision=HEAD)
+    postgres.run("UPDATE alembic_version SET version_num = '0999'", place.url.database)
+    said = f"has schema 0999, newer than this program's {HEAD}: upgrade orgtui"
+    for use in (schema.existing, lambda database: schema.upgrade(database, clock.ambient())):
+        with closing(place.database()) as database, pytest.raises(StoreRefused, match=said):
+            use(database)
 
 
 def test_a_newer_one_is_refused_and_not_touched(acme: SqliteDatabase, clock: Clock) -> None:

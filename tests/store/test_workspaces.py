@@ -138,7 +138,7 @@ OF_PAYMENTS: dict[str, Attempt] = {
     "billing.opened": lambda store, id: store.billing.opened(id, "cs_1"),
     "billing.settle": lambda store, id: store.billing.settle(id, settlement(PaymentStatus.PAID, 1_000)),
     "billing.reverse": lambda store, id: store.billing.reverse(
-        Reversal(kind="refund", id="re_1", payment=id, amount=Money(1), taken=True)
+        Reversal(kind="refund", id="re_1", payment=id, money="pi_1", amount=Money(1), taken=True)
     ),
 }
 

@@ -9,9 +9,9 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.widgets import Button, Static
 
+from orgtui.billing.words import STATUSES, package_name
 from orgtui.domain.credits import tokens
 from orgtui.domain.text import clean
-from orgtui.screens.billing_words import STATUSES, package_name
 from orgtui.screens.dialogs.address import SENT
 from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.store.contract.billing import Payment, PaymentStatus

@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Button, Static
 
+from orgtui.billing.words import day, plan_name
 from orgtui.domain.errors import Conflict, OrgtuiError
 from orgtui.domain.money import Money
 from orgtui.domain.text import clean
-from orgtui.screens.billing_words import day, plan_name
 from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.themes import Ink
 from orgtui.widgets.canvas import Canvas, spread

@@ -231,11 +231,15 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversal:
-    """Money of a payment that went back, in a refund or to a bank; not `taken`: it has come back to us since."""
+    """Money of a payment that went back, in a refund or to a bank; not `taken`: it has come back to us since.
+
+    `money` is the provider's id of what was paid, as `Settlement.payment`.
+    """
 
     kind: Literal["refund", "dispute"]
     id: str
     payment: str
+    money: str
     amount: Money
     taken: bool
 
@@ -310,7 +314,10 @@ class Billing(Protocol):
 
     @operation("POST", "/billing/reversals", needs=Permission.SETTLE_PAYMENTS, raises=(Invalid, NotFound))
     async def reverse(self, reversal: Reversal) -> LedgerEntry | None:
-        """Money that went back, or came back, once each; None where the ledger says so, or the payment gave none."""
+        """Money that went back, or came back, once each; None where the ledger says so, or the payment is for a plan.
+
+        Raises NotFound for money that gave no credits: what gave none takes none.
+        """
 
     @operation("POST", "/billing/credits", needs=Permission.SETTLE_PAYMENTS, raises=(Invalid,))
     async def credit(self, credit: NewCredit) -> LedgerEntry:

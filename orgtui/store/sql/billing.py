@@ -287,19 +287,25 @@ def _pay(tx: Write, row: PaymentRow, told: contract.Settlement) -> bool:
         return False
     if row.status != PaymentStatus.PAID:
         row.status, row.trouble = PaymentStatus.PAID.value, None
-    row.receipt = (told.receipt and clean(told.receipt)[:_NOTE]) or row.receipt
-    row.receipt_url = told.receipt_url or row.receipt_url
+    # The first stays: of two pages that were paid, each would take the other's place whenever it is told.
+    row.receipt = row.receipt or (told.receipt and clean(told.receipt)[:_NOTE])
+    row.receipt_url = row.receipt_url or told.receipt_url
     if row.kind != "credits":
         return False
     # Not by the order: were one paid twice, on two pages, both sums are credits.
     entry = ledger.Entry(
         kind=EntryKind.PURCHASE,
         amount=ordered.major(),
-        ref=f"payment:{told.payment}",
+        ref=_credited(told.payment),
         text=f"{package_of(ordered).name} package",
         payment=row.id,
     )
     return ledger.append(tx.rows, tx.organization, tx.now, entry)
+
+
+def _credited(money: str | None) -> str:
+    """What the ledger calls the credits that money of this id gave."""
+    return f"payment:{money}"
 
 
 def _move(row: PaymentRow, told: contract.Settlement) -> bool:
@@ -321,10 +327,11 @@ def _move(row: PaymentRow, told: contract.Settlement) -> bool:
 def reverse(tx: Write, reversal: contract.Reversal) -> contract.LedgerEntry | None:
     """What went back is taken from the credits, and given again if it came back."""
     row = _payment(tx, reversal.payment)
-    if row.kind != "credits" or row.status == PaymentStatus.MISMATCH:
-        # What gave no credits takes none.
+    if row.kind != "credits":
         tx.unchanged()
         return None
+    if ledger.amount_of(tx.rows, tx.organization, _credited(reversal.money)) is None:
+        raise NotFound("This money gave no credits.")
     if reversal.amount.minor <= 0 or reversal.amount.currency != row.currency:
         raise Invalid(f"{reversal.amount} cannot go back of {Money(row.minor, row.currency)}.", field="amount")
     ref = f"{reversal.kind}:{clean(reversal.id)[:_NOTE]}"

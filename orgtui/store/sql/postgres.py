@@ -34,6 +34,9 @@ _LIVELY = {
 _SETTLE = (
     "SELECT set_config('lock_timeout', %s, false), set_config('idle_in_transaction_session_timeout', '60s', false)"
 )
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# An upgrade begins with the same table: who reads waits for it here, with nothing in hand that it needs.
+_ENTER = f"{_BEGIN}; LOCK TABLE organizations IN ACCESS SHARE MODE"
 _LOCK = "SELECT 1 FROM organizations WHERE id = :org FOR UPDATE"
 # Against every _LOCK, whosever; reads go on.
 _LOCK_ALL = "LOCK TABLE organizations IN EXCLUSIVE MODE"
@@ -107,6 +110,7 @@ class PostgresDatabase:
         with self._told():
             connection = self._take()
             try:
+                _enter(connection)
                 yield Rows(Pyformat(connection))
             except psycopg.Error as error:
                 if connection.closed or _is_gone(error):
@@ -158,9 +162,13 @@ class PostgresDatabase:
     # Connections.
 
     def _connect(self) -> psycopg.Connection[Any]:
+        import logging
+
         import psycopg
 
         self.check()
+        # What goes wrong is told by an error; beside it, a line on a screen that somebody else draws.
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         with self._told():
             try:
                 connection = psycopg.connect(**_LIVELY | self._url.parameters())
@@ -178,15 +186,12 @@ class PostgresDatabase:
         return connection
 
     def _take(self) -> psycopg.Connection[Any]:
-        """A connection that begins a read-only snapshot with its next statement."""
-        import psycopg
-
+        """A connection on which nothing is begun."""
         with self._idle_lock:
             if self._idle:
                 return self._idle.pop()
         connection = self._connect()
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
+        connection.autocommit = True
         return connection
 
     def _give_back(self, connection: psycopg.Connection[Any]) -> None:
@@ -273,6 +278,8 @@ class PostgresDatabase:
             return Unreachable(f"{self.place} ended the connection; nothing was changed.")
         if state in _BUSY:
             return self._busy()
+        if "cannot contain NUL" in str(error):
+            return StoreRefused(f"{self.place} keeps no text with a NUL character in it; nothing was changed.")
         if state == "25006":
             return StoreRefused(f"{self.place} cannot be changed: it is read-only, as a replica is.")
         if state == "42501":
@@ -290,6 +297,17 @@ class PostgresDatabase:
         kind = StoreRefused if _REFUSED.search(told) else Unreachable
         why = re.sub(r"^.* failed: ", "", told.splitlines()[0]).removeprefix("FATAL:").strip()
         return kind(f"{self.place} cannot be opened: {why}.")
+
+
+def _enter(connection: psycopg.Connection[Any]) -> None:
+    import psycopg
+
+    try:
+        connection.execute(_ENTER)
+    except psycopg.errors.UndefinedTable:
+        # Nothing is there yet, which can be read as well.
+        connection.rollback()
+        connection.execute(_BEGIN)
 
 
 def _is_gone(error: psycopg.Error) -> bool:

@@ -29,12 +29,23 @@ def revision_of(database: Database) -> str | None:
             return None
         if not tables >= _OURS:
             raise StoreRefused(f"{database.place} is a database of another program.")
-        found = str(rows.value("SELECT version_num FROM alembic_version"))
-    if found not in REVISIONS:
-        raise StoreRefused(
-            f"{database.place} has schema {found}, newer than this program's {HEAD}: upgrade orgtui to open it."
-        )
+        return _known(database, str(rows.value("SELECT version_num FROM alembic_version")))
+
+
+def existing(database: Database) -> str:
+    """As `revision_of`, of a database that holds something; raises NotFound for an empty one."""
+    found = revision_of(database)
+    if found is None:
+        raise database.nothing_here()
     return found
+
+
+def older(database: Database, found: str) -> str:
+    """What there is to say of a database with schema *found*, and to do."""
+    told = f"{database.place} has schema {found}, older than this program's {HEAD}"
+    if database.upgrades_itself:
+        return f"{told}: it is upgraded when it is next opened, after a backup, or by `orgtui db upgrade`."
+    return f"{told}: make a backup, then run `orgtui db upgrade`."
 
 
 def ensure(database: Database, ambient: Ambient) -> Path | None:
@@ -43,16 +54,11 @@ def ensure(database: Database, ambient: Ambient) -> Path | None:
     Raises NotFound where there is none, StoreRefused for one that this program does not know, and for an older one that
     is not a single program's to change.
     """
-    found = revision_of(database)
-    if found is None:
-        raise database.nothing_here()
+    found = existing(database)
     if found == HEAD:
         return None
     if not database.upgrades_itself:
-        raise StoreRefused(
-            f"{database.place} has schema {found}, older than this program's {HEAD}: make a backup, then run "
-            "`orgtui db upgrade`."
-        )
+        raise StoreRefused(older(database, found))
     return upgrade(database, ambient)
 
 
@@ -60,7 +66,7 @@ def upgrade(database: Database, ambient: Ambient) -> Path | None:
     """Bring an older schema to HEAD, all of it or nothing; answers as `ensure` does."""
     with database.migrating() as session:
         # Another process may have upgraded it while this one waited; its backup is not to be replaced.
-        found = session.connection().exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+        found = _known(database, str(rows_of(session).value("SELECT version_num FROM alembic_version")))
         if found == HEAD:
             return None
         backup = database.before_upgrade(found, ambient.now())
@@ -70,9 +76,19 @@ def upgrade(database: Database, ambient: Ambient) -> Path | None:
     return backup
 
 
+def _known(database: Database, found: str) -> str:
+    if found not in REVISIONS:
+        raise StoreRefused(
+            f"{database.place} has schema {found}, newer than this program's {HEAD}: upgrade orgtui to open it."
+        )
+    return found
+
+
 def _seal(database: Database, session: Session, ambient: Ambient) -> None:
     """Begin the audit chain; there were no master keys before, but where provider keys were sealed with some."""
     rows = rows_of(session)
+    if rows.one("SELECT 1 FROM organizations") is None:
+        return
     sealed = rows.one("SELECT 1 FROM provider_keys")
     chain.seal(rows, database.keys.open(ambient.random, create=sealed is None).chain())
 
