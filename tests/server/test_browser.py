@@ -47,7 +47,7 @@ def test_an_invitation_is_accepted_with_the_keyboard(here: Shop, browser: Chromi
     assert browser.value("document.title") == "Join Acme"
     assert browser.value("document.activeElement.id") == "name"
     # The style is let through by its digest: else the page would have the browser's own.
-    assert browser.value("getComputedStyle(document.querySelector('main')).maxWidth") == "576px"
+    assert browser.value("getComputedStyle(document.querySelector('main')).maxWidth") == "640px"
     readable(browser)
     browser.type(NAME)
     browser.press("Tab")
