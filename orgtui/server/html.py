@@ -20,7 +20,7 @@ _STYLE = """
 --key:#9db4ff;--on-key:#10131a;--bad:#ff9b96}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:1.125rem/1.55 system-ui,sans-serif}
-main{max-width:36rem;margin:0 auto;padding:clamp(1.5rem,8vh,6rem) 1.25rem 2rem}
+main{max-width:40rem;margin:0 auto;padding:clamp(1.5rem,8vh,6rem) 1.25rem 2rem}
 h1{margin:0 0 1rem;font-size:1.75rem;line-height:1.25;overflow-wrap:anywhere}
 p{margin:0 0 1rem;overflow-wrap:anywhere}
 .dim{color:var(--dim);font-size:1rem}

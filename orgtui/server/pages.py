@@ -109,11 +109,11 @@ class _Door:
 
     def _form(self, seen: Invited, name: str = "", attempt: str = "", error: Invalid | None = None) -> Response:
         zone = zone_or_utc(seen.timezone)
-        until = f"{seen.expires.astimezone(zone):%-d %B %Y, %H:%M} ({zone.key})"
+        until = f"until {seen.expires.astimezone(zone):%-d %B %Y, %H:%M} ({zone.key})"
         hidden = {"attempt": attempt or self.ambient.random(_NONCE).hex()}
         return page(
             f"Join {seen.organization}",
-            line(f"You are invited to be {_AS[seen.role]} of this organization. It works once, until {until}."),
+            line(f"You are invited to be {_AS[seen.role]} of this organization. The invitation works once, {until}."),
             *([line(error.message, "bad")] if error else []),
             form("Your name", "name", name, longest=_LONGEST_NAME, button="Accept", hidden=hidden),
             line("Were you not expecting this? Then close this page; nothing has happened.", "dim"),

@@ -247,6 +247,23 @@ def test_a_short_link(shop: FakeStripe, orgtui: Run) -> None:
     assert balance(orgtui) == "25"
 
 
+def test_a_link_of_our_own_where_there_is_a_server(
+    shop: FakeStripe, orgtui: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORGTUI_PUBLIC_URL", "https://acme.example/o")
+    told = opened(orgtui, "buy", "25", "--qr")
+    assert told["short_url"] == f"https://acme.example/o/pay/{told['purchase']}"
+    assert shop.requests("POST", "/v1/payment_links") == []
+    shown = orgtui("billing", "buy", "25", "--no-wait")
+    assert shown.out.splitlines()[1] == told["short_url"]
+    assert told["url"] not in shown.out
+    # A page from before has one as well, and so no reason to complain.
+    assert orgtui("billing", "buy", "25", "--qr", "--no-wait", "--json").err == ""
+    shop.pay(told["url"])
+    assert orgtui("billing", "purchases", told["purchase"], "--wait", "--json").json["short_url"] is None
+    assert balance(orgtui) == "25"
+
+
 def test_no_code_where_the_page_has_a_long_address_from_before(shop: FakeStripe, orgtui: Run) -> None:
     opened(orgtui, "buy", "25")
     again = orgtui("billing", "buy", "25", "--qr", "--no-wait", "--json")

@@ -110,7 +110,9 @@ class TestJoining:
             page = here.browser.get(f"/join/{code}")
             said = plain(page, 200)
             assert "Join Acme" in said
-            assert "an owner of this organization. It works once, until 8 November 2026, 00:00 (UTC)." in said
+            assert (
+                "an owner of this organization. The invitation works once, until 8 November 2026, 00:00 (UTC)." in said
+            )
             assert "grace@" not in page.text
             assert code not in page.text
         head = here.browser.head(f"/join/{code}")
