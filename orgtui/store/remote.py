@@ -124,6 +124,8 @@ class _Caller:
         if key is not None:
             headers[IDEMPOTENCY_KEY] = key
         timeout = httpx.Timeout(left, connect=min(_CONNECT, left))
+        if self._client.is_closed:
+            raise Unreachable("The store is closed.")
         with self._client.stream(
             request.method, request.path, headers=headers, content=request.content, timeout=timeout
         ) as answer:
