@@ -23,6 +23,8 @@ os.environ.update(
     XDG_CACHE_HOME=f"{_HOME}/cache",
     XDG_STATE_HOME=f"{_HOME}/state",
     TEXTUAL_ANIMATIONS="none",
+    # What a key changes is painted with the next frame: no test waits long for it.
+    TEXTUAL_FPS="240",
     TZ="UTC",
 )
 time.tzset()
