@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 import time
+from pathlib import Path
 
 _HOME = tempfile.mkdtemp(prefix="orgtui-tests-")
 # The snapshot plugin tells its workers their folder this way.
@@ -23,6 +25,8 @@ os.environ.update(
     XDG_CACHE_HOME=f"{_HOME}/cache",
     XDG_STATE_HOME=f"{_HOME}/state",
     TEXTUAL_ANIMATIONS="none",
+    # What a key changes is painted with the next frame: no test waits long for it.
+    TEXTUAL_FPS="240",
     TZ="UTC",
 )
 time.tzset()
@@ -30,3 +34,7 @@ time.tzset()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for _number in (signal.SIGQUIT, signal.SIGHUP):
     signal.signal(_number, signal.SIG_DFL)
+# A commit waits for its disk, and thousands of them for little else. What a killed program wrote, memory keeps too.
+_MEMORY = Path("/dev/shm")
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 2_000_000_000:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))

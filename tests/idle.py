@@ -7,9 +7,11 @@ wrong where a thread waits for a disk. The event loop knows it: nothing is ready
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from textual._context import active_app
+from textual.app import App
 
 # Two frames and some more: what a key changes is laid out and painted by a timer, which may skip one.
 _SOON = 1 / 25
@@ -40,6 +42,7 @@ async def wait_for_idle(_min_sleep: float = 0.0, max_sleep: float = 1.0) -> None
     """Wait until nothing is to be done; for threads, which may wait for something else, *max_sleep* seconds."""
     loop: Any = asyncio.get_running_loop()
     patience, end = loop.time() + max_sleep, loop.time() + _LONGEST
+    app = active_app.get(None)
     rounds = 0
     while rounds < 2 and loop.time() < end:
         await asyncio.sleep(0)
@@ -50,17 +53,24 @@ async def wait_for_idle(_min_sleep: float = 0.0, max_sleep: float = 1.0) -> None
         if asked and loop.time() < patience:
             await asyncio.wait(asked, timeout=patience - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             rounds = 0
-        elif _has_ended():
+        elif app is not None and app._exit:
             # Until it is taken down its timers tick, and do nothing.
             continue
-        elif due := [handle.when() for handle in loop._scheduled if not handle.cancelled()]:
+        elif due := _due(loop, _paused(app)):
             wait = min(due) - loop.time()
             if wait < _SOON:
                 await asyncio.sleep(max(wait, 0))
                 rounds = 0
 
 
-def _has_ended() -> bool:
-    """Whether the app under test is told to end: what its timers call is not called any more."""
-    app = active_app.get(None)
-    return app is not None and app._exit
+def _due(loop: Any, moot: set[object]) -> list[float]:
+    """When something is due, but for what only ends a sleep in *moot*."""
+    handles = (handle for handle in loop._scheduled if not handle.cancelled())
+    return [handle.when() for handle in handles if not handle._args or handle._args[0] not in moot]
+
+
+def _paused(app: App[Any] | None) -> set[object]:
+    """What the timers of screens wait for that are paused: they wake up, and go on waiting until they are resumed."""
+    screens = [] if app is None else [screen for stack in app._screen_stacks.values() for screen in stack]
+    timers: Iterable[Any] = (timer for screen in screens for timer in screen._timers)
+    return {timer._task._fut_waiter for timer in timers if timer._task and not timer._active.is_set()}
