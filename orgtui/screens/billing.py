@@ -316,6 +316,12 @@ class BillingScreen(SectionScreen["BillingPage"]):
             self.notify(error.message, severity="error", timeout=10)
             return None
 
+    def _still_here(self, what: str) -> bool:
+        """Whether a late answer may be shown: what is pressed elsewhere meanwhile is not meant for it."""
+        if not self.is_active:
+            self.notify(f"{what} came after you had left; ask for it again in Billing.", timeout=10)
+        return self.is_active
+
     @work(group="change")
     async def _do(self, act: Callable[[Payments], Awaitable[Any]], said: str) -> None:
         """One change of the plan, and the page again."""
@@ -364,7 +370,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
         from orgtui.screens.dialogs.upgrade import UpgradeDialog
 
         preview = await self._served(lambda service: service.preview(plan.key))
-        if preview is None:
+        if preview is None or not self._still_here(f"The price of {plan.name}"):
             self.load()
             return
         shown: ChangePreview = preview[0]
@@ -455,7 +461,7 @@ class BillingScreen(SectionScreen["BillingPage"]):
         from orgtui.screens.dialogs.address import AddressDialog
 
         url = await self._served(lambda service: service.manage())
-        if url is not None:
+        if url is not None and self._still_here("The address of the provider's pages"):
             lines = ["Your payment methods, invoices and details, on the provider's own pages. Open on any computer:"]
             lines.append("It opens for whoever has it, for some minutes. Keep it to yourself.")
             await self.app.push_screen_wait(AddressDialog("Manage Subscription", lines, url[0]))
@@ -513,7 +519,10 @@ class BillingScreen(SectionScreen["BillingPage"]):
             self.notify(f"{error.message} Nothing was charged.", severity="error", timeout=10)
             self.load()
         else:
-            await self._see(paying.payment.id, paying)
+            if self._still_here(f"The page to pay {paying.payment.amount}"):
+                await self._see(paying.payment.id, paying)
+            else:
+                self.load()
 
     async def _see(self, payment: str, paying: Paying | None) -> None:
         from orgtui.screens.pay import PayScreen
@@ -548,6 +557,8 @@ class BillingScreen(SectionScreen["BillingPage"]):
 
         found = await self._served(lambda service: service.refresh())
         owing = found[0].owing if found and found[0] else None
+        if found and not self._still_here("The page of the invoice"):
+            return
         if owing is not None and owing.url:
             lines = [f"The invoice of {owing.amount}, in {owing.amount.currency}. Pay it there, on any computer:"]
             await self.app.push_screen_wait(AddressDialog(f"Pay {owing.amount}", lines, owing.url))
