@@ -32,6 +32,8 @@ deadlock_timeout = 100ms
 shared_buffers = 32MB
 unix_socket_permissions = 0777
 """
+# Who needs a password; nobody else here does.
+GUARDED = "guarded"
 _GUARD = """
 cat
 kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"
@@ -61,6 +63,7 @@ class Server:
     def __init__(self, directory: Path) -> None:
         self._directory, self._data = directory, directory / "data"
         self._made, self._templates = count(1), dict[str, Place]()
+        self._running: Popen[bytes] | None = None
         # Another process has the other end of its input: when this one ends, however it ends, that one cleans up.
         self._guard = Popen(["sh", "-c", _GUARD, directory], stdin=PIPE, start_new_session=True)
         with warnings.catch_warnings():
@@ -73,10 +76,14 @@ class Server:
         self._program, self._user = made.bin_path / "postgres", made.system_user
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(_CONF)
+        access = self._data / "pg_hba.conf"
+        access.write_text(f"local all {GUARDED} scram-sha-256\n{access.read_text()}")
         self.start()
 
     def start(self) -> None:
-        """Start it, or start it again; it is ready then."""
+        """Start it, or start it again, unless it runs; it is ready then."""
+        if self._running and self._running.poll() is None:
+            return
         words = [self._program, "-D", self._data, "-h", "", "-k", self._data]
         with (self._directory / "log").open("ab") as log:
             self._running = Popen(words, user=self._user, stdin=DEVNULL, stdout=log, stderr=log)
@@ -88,6 +95,7 @@ class Server:
 
     def kill(self) -> None:
         """Stop it as a crash would: no connection is asked, nothing is written any more."""
+        assert self._running
         self._running.send_signal(signal.SIGQUIT)
         self._running.wait(30)
 
@@ -131,6 +139,7 @@ class Server:
     def close(self) -> None:
         """Stop it, and take its directory away."""
         self._guard.communicate(timeout=30)
+        assert self._running
         self._running.wait(30)
 
 
