@@ -20,6 +20,7 @@ import psycopg
 from orgtui.settings import PostgresUrl
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.postgres import PostgresDatabase
+from orgtui.store.sql.rows import Pyformat, Rows
 from tests.conftest import OWNER, Clock
 
 # What is acknowledged is with the system, not on its disk: it outlives the server, and no machine is switched off here.
@@ -27,7 +28,7 @@ _CONF = """
 fsync = off
 full_page_writes = off
 autovacuum = off
-max_connections = 150
+max_connections = 250
 deadlock_timeout = 100ms
 shared_buffers = 32MB
 unix_socket_permissions = 0777
@@ -55,6 +56,13 @@ class Place:
     def database(self, **more: Any) -> PostgresDatabase:
         """What opens it, with connections of its own."""
         return PostgresDatabase(self.url, keys=self.keys, **more)
+
+    @contextmanager
+    def plainly(self) -> Iterator[Rows]:
+        """A connection as anybody makes one, with a transaction as it begins by itself; it commits at the end."""
+        parameters: dict[str, Any] = self.url.parameters()
+        with psycopg.connect(**parameters) as connection:
+            yield Rows(Pyformat(connection))
 
 
 class Server:
