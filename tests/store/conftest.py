@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import Clock, copy_of_acme
 from tests.store.races import File, Ground
+
+if TYPE_CHECKING:
+    from tests.postgres import Place, Server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -25,3 +29,13 @@ def ground(
         place = server.acme(directory, clock)
         yield place
         server.drop(place)
+
+
+@pytest.fixture
+def acme_place(postgres: Server, tmp_path: Path, clock: Clock) -> Iterator[Place]:
+    """Acme, in UTC."""
+    place = postgres.acme(tmp_path, clock)
+    yield place
+    # Also after a test that failed while it was down.
+    postgres.start()
+    postgres.drop(place)

@@ -53,16 +53,6 @@ NAMES = ("B", "Z", "_", "a", "É", "ß", "ü", "ﬁ", "Ω", "\uffee", "😀")
 
 
 @pytest.fixture
-def acme_place(postgres: Server, tmp_path: Path, clock: Clock) -> Iterator[Place]:
-    """Acme, in UTC."""
-    place = postgres.acme(tmp_path, clock)
-    yield place
-    # Also after a test that failed while it was down.
-    postgres.start()
-    postgres.drop(place)
-
-
-@pytest.fixture
 def opened(acme_place: Place, clock: Clock) -> Iterator[SqlStore]:
     """The same, opened for its owner."""
     opened = open_sql_store(acme_place.database(), None, clock.ambient(), at_once=3)
