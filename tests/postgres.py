@@ -20,6 +20,7 @@ import psycopg
 from orgtui.settings import PostgresUrl
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.postgres import PostgresDatabase
+from orgtui.store.sql.rows import Pyformat, Rows
 from tests.conftest import OWNER, Clock
 
 # What is acknowledged is with the system, not on its disk: it outlives the server, and no machine is switched off here.
@@ -27,11 +28,13 @@ _CONF = """
 fsync = off
 full_page_writes = off
 autovacuum = off
-max_connections = 150
+max_connections = 250
 deadlock_timeout = 100ms
 shared_buffers = 32MB
 unix_socket_permissions = 0777
 """
+# Who needs a password; nobody else here does.
+GUARDED = "guarded"
 _GUARD = """
 cat
 kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"
@@ -54,6 +57,13 @@ class Place:
         """What opens it, with connections of its own."""
         return PostgresDatabase(self.url, keys=self.keys, **more)
 
+    @contextmanager
+    def plainly(self) -> Iterator[Rows]:
+        """A connection as anybody makes one, with a transaction as it begins by itself; it commits at the end."""
+        parameters: dict[str, Any] = self.url.parameters()
+        with psycopg.connect(**parameters) as connection:
+            yield Rows(Pyformat(connection))
+
 
 class Server:
     """A server of its own; each database in it is one organization's."""
@@ -61,6 +71,7 @@ class Server:
     def __init__(self, directory: Path) -> None:
         self._directory, self._data = directory, directory / "data"
         self._made, self._templates = count(1), dict[str, Place]()
+        self._running: Popen[bytes] | None = None
         # Another process has the other end of its input: when this one ends, however it ends, that one cleans up.
         self._guard = Popen(["sh", "-c", _GUARD, directory], stdin=PIPE, start_new_session=True)
         with warnings.catch_warnings():
@@ -73,10 +84,14 @@ class Server:
         self._program, self._user = made.bin_path / "postgres", made.system_user
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(_CONF)
+        access = self._data / "pg_hba.conf"
+        access.write_text(f"local all {GUARDED} scram-sha-256\n{access.read_text()}")
         self.start()
 
     def start(self) -> None:
-        """Start it, or start it again; it is ready then."""
+        """Start it, or start it again, unless it runs; it is ready then."""
+        if self._running and self._running.poll() is None:
+            return
         words = [self._program, "-D", self._data, "-h", "", "-k", self._data]
         with (self._directory / "log").open("ab") as log:
             self._running = Popen(words, user=self._user, stdin=DEVNULL, stdout=log, stderr=log)
@@ -88,6 +103,7 @@ class Server:
 
     def kill(self) -> None:
         """Stop it as a crash would: no connection is asked, nothing is written any more."""
+        assert self._running
         self._running.send_signal(signal.SIGQUIT)
         self._running.wait(30)
 
@@ -131,6 +147,7 @@ class Server:
     def close(self) -> None:
         """Stop it, and take its directory away."""
         self._guard.communicate(timeout=30)
+        assert self._running
         self._running.wait(30)
 
 

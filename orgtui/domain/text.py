@@ -32,11 +32,17 @@ DANGEROUS: Final = re.compile(f"[{_HIDDEN}]|{_STRAY_JOINER}")
 """Each single character that must not reach a terminal: to it, an order or nothing to see."""
 
 _UNWANTED = re.compile(f"[{_HIDDEN}{_BLANK}]|{_STRAY_JOINER}")
+_HALF = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _REPLACEMENTS = re.compile(f"{REPLACEMENT}{{2,}}")
 _NEWLINES = re.compile("\r\n?")
 # OWASP's list, and the wide forms that spreadsheets in East Asian locales take for the same signs.
 _FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
+
+
+def keepable(text: str) -> bool:
+    """Whether every database and every JSON can hold *text*: it has no NUL, and no half of a character."""
+    return "\0" not in text and (text.isascii() or _HALF.search(text) is None)
 
 
 def harmless(text: str) -> bool:

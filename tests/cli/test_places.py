@@ -17,6 +17,7 @@ from tests.cli.conftest import Run
 from tests.cli.test_root import ORGTUI
 from tests.conftest import SAMPLES
 from tests.places import read_only, read_only_disk
+from tests.postgres import Server
 
 CALLS = SAMPLES / "litellm" / "json_array"
 WRITES = (
@@ -118,6 +119,27 @@ def test_what_is_no_store_of_ours_is_left_alone(
         assert refused.err.count("\n") == 1
     assert (path.read_bytes() if path.is_file() else None) == before
     assert [file.name for file in tmp_path.iterdir()] == ["acme.db"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://ada:s3cret@127.0.0.1:1/acme", "acme at 127.0.0.1:1 cannot be opened: "),
+        ("postgresql://ada:s3cret@nowhere.invalid/acme", "acme at nowhere.invalid cannot be opened: "),
+        ("postgresql://ada:s3cret@/acme?host=/nowhere", "acme at /nowhere cannot be opened: "),
+        ("postgresql://postgres@/nowhere?host={}", "cannot be opened: database "),
+        ("postgresql://guarded:s3cret@/postgres?host={}", "cannot be opened: password authentication failed for user "),
+    ],
+)
+def test_a_server_that_does_not_let_in_is_told_in_one_line_without_a_password(
+    run: Run, postgres: Server, url: str, said: str
+) -> None:
+    url = url.format(postgres.url("").options["host"])
+    for words in (*WRITES[:2], *READS, ["init", "--name", "Acme", "--owner", "a@b.example"], ["db", "status"]):
+        refused = run(*words, at=url)
+        assert refused.code == 6
+        assert said in refused.line
+        assert "s3cret" not in refused.line
 
 
 @pytest.mark.soak

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +20,7 @@ from orgtui.cli.usage import BATCH
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.cli.conftest import NOW, Run
 from tests.conftest import OWNER, SAMPLES
+from tests.postgres import Place
 
 ORGTUI = Path(sys.executable).with_name("orgtui")
 CALLS = SAMPLES / "litellm" / "ndjson"
@@ -32,6 +34,20 @@ def test_init_makes_an_organization_that_opens(run: Run, tmp_path: Path, store: 
     shown = run("general", "show", "--json").json
     assert (shown["organization_name"], shown["timezone"], shown["members"]) == ("Acme", "Europe/Berlin", 1)
     assert shown["created"].startswith(NOW.strftime("%Y-%m-%dT%H:%M"))
+
+
+def test_init_makes_an_organization_on_a_server_that_opens(run: Run, place: Place) -> None:
+    url = place.url.public
+    made = run("init", "--name", "Acme", "--owner", OWNER, "--timezone", "Europe/Berlin", at=url)
+    assert (made.code, made.err) == (0, "")
+    assert made.out == f"Acme is ready at {place.url.place}. Open it: orgtui --store {shlex.quote(url)}\n"
+    shown = run("general", "show", "--json", at=url).json
+    assert (shown["organization_name"], shown["timezone"], shown["members"]) == ("Acme", "Europe/Berlin", 1)
+    assert run("general", "set", "--name", "Acme AG", at=url).code == 0
+    assert run("audit", "verify", at=url).code == 0
+    assert run("team", "list", "--json", at=url).json["members"][0]["email"] == OWNER
+    assert place.url.key_path.stat().st_mode & 0o777 == 0o600
+    assert run("init", "--name", "Other", "--owner", "eve@acme.example", at=url).code == 5
 
 
 def test_init_says_what_it_made(run: Run, tmp_path: Path) -> None:

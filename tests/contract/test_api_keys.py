@@ -78,9 +78,7 @@ def test_a_verdict_that_came_with_the_key_is_of_now(backend: Backend, store: Sto
     assert added.note == "HTTP 402: \ufffd[31mPayment\ufffd Required"
 
 
-@pytest.mark.parametrize(
-    "secret", ["", "has a space in its middle", "ключ-ключ-ключ-ключ-ключ", "x" * 513, "a\nb", "\ud800"]
-)
+@pytest.mark.parametrize("secret", ["", "has a space in its middle", "ключ-ключ-ключ-ключ-ключ", "x" * 513, "a\nb"])
 def test_what_no_header_can_carry_is_no_key(backend: Backend, store: Store, secret: str) -> None:
     before = everything(backend)
     with pytest.raises(Invalid) as refused:

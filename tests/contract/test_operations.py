@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
 from pydantic import TypeAdapter
 
-from orgtui.domain.errors import Forbidden, KeyReused, NotFound
+from orgtui.domain.errors import Forbidden, Invalid, KeyReused, NotFound
 from orgtui.domain.money import Money
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
@@ -205,6 +206,41 @@ def test_every_answer_comes_back_from_json_as_it_was(backend: Backend, world: Wo
     method = getattr(CONTRACTS[declared.section], declared.name)
     adapter = TypeAdapter(get_type_hints(method)["return"])
     assert adapter.validate_json(adapter.dump_json(answer)) == answer
+
+
+def spoilt(value: Any, character: str) -> Iterator[Any]:
+    """The value with the character in one of its texts, each once."""
+    if isinstance(value, Enum):
+        return
+    if isinstance(value, str):
+        yield f"{value}{character}"
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            for part in spoilt(getattr(value, field.name), character):
+                yield replace(value, **{field.name: part})
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: part} for part in spoilt(item, character))
+            yield from ({**value, part: item} for part in spoilt(key, character) if not key.isidentifier())
+    elif isinstance(value, tuple):
+        for place, item in enumerate(value):
+            yield from ((*value[:place], part, *value[place + 1 :]) for part in spoilt(item, character))
+
+
+def test_what_no_database_keeps_is_refused_by_every_one(backend: Backend, world: World) -> None:
+    before, refused = everything(backend), 0
+    stores = {who: backend.open(who) for who in (OWNER, PLATFORM)}
+    for declared in EVERY:
+        for character in ("\0", "\ud83d"):
+            for arguments in spoilt(arguments_of(declared, world), character):
+                with pytest.raises(Invalid, match="a NUL or half a character"):
+                    wait(call(stores[doer(declared)], declared, arguments))
+                refused += 1
+    assert refused > 100
+    with pytest.raises(Invalid) as told:
+        wait(stores[OWNER].usage.record(UsageBatch(calls=(CALL, replace(CALL, model="gpt\0")))))
+    assert told.value.field == "model"
+    assert everything(backend) == before
 
 
 NONE = "none_such"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-import sqlite3
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +14,14 @@ import pytest
 from orgtui.domain.errors import Forbidden, LastOwner
 from orgtui.domain.roles import Role
 from orgtui.store.contract import Store
-from tests.conftest import Clock, copy_of_acme
+from tests.conftest import Clock
 from tests.contract.conftest import wait
-from tests.store.races import Act, race, stores
+from tests.store.races import Act, Ground, look, race, stores
 
 OWNERS, PEOPLE = 3, 10
 ACTS = {"demote": 55, "promote": 15, "transfer": 15, "remove": 5, "leave": 10}
 # What somebody may be told who is late; above all not that the file is busy.
+_SET_ROLE = "UPDATE members SET role = :role WHERE id = :id"
 TOLD = {"done", "last_owner", "forbidden", "not_found", "invalid"}
 
 
@@ -36,27 +33,29 @@ def ids(number: int) -> str:
     return f"mem_{number}"
 
 
-def gather(path: Path) -> None:
+def gather(ground: Ground) -> None:
     """Everybody is there again: some owners, more admins."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        (organization,) = connection.execute("SELECT id FROM organizations").fetchone()
-        connection.execute("DELETE FROM members")
-        connection.executemany(
-            "INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, 0, NULL, 1)",
+    with ground.plainly() as rows:
+        organization = rows.value("SELECT id FROM organizations")
+        rows.run("DELETE FROM members")
+        rows.run_many(
+            "INSERT INTO members (org_id, id, email, email_key, name, role, joined_at, version)"
+            " VALUES (:org, :id, :email, :email, :name, :role, 0, 1)",
             [
-                (organization, ids(n), email(n), email(n), f"Person {n}", "owner" if n < OWNERS else "admin")
+                {
+                    "org": organization,
+                    "id": ids(n),
+                    "email": email(n),
+                    "name": f"Person {n}",
+                    "role": "owner" if n < OWNERS else "admin",
+                }
                 for n in range(PEOPLE)
             ],
         )
 
 
-def look(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def owners(path: Path) -> int:
-    ((count,),) = look(path, "SELECT count(*) FROM members WHERE role = 'owner'")
+def owners(ground: Ground) -> int:
+    ((count,),) = look(ground, "SELECT count(*) FROM members WHERE role = 'owner'")
     return int(count)
 
 
@@ -76,10 +75,10 @@ def plan(team: Any, chance: random.Random, steps: int) -> list[Act]:
     return acts
 
 
-def replay(path: Path, after: int) -> None:
+def replay(ground: Ground, after: int) -> None:
     """Every state there was, from the audit rows: in each there is an owner, and the last is the table's."""
     roles = {ids(number): "owner" if number < OWNERS else "admin" for number in range(PEOPLE)}
-    rows = look(path, f"SELECT operation, subject, after FROM audit WHERE seq > {after} ORDER BY seq")
+    rows = look(ground, f"SELECT operation, subject, after FROM audit WHERE seq > {after} ORDER BY seq")
     for operation, subject, told in rows:
         if operation == "team.set_role":
             roles[subject] = json.loads(told)["role"]
@@ -89,53 +88,45 @@ def replay(path: Path, after: int) -> None:
             assert operation in ("team.remove", "team.leave")
             del roles[subject]
         assert "owner" in roles.values()
-    assert roles == dict(look(path, "SELECT id, role FROM members"))
+    assert roles == dict(look(ground, "SELECT id, role FROM members"))
 
 
-def race_for_ownership(path: Path, rounds: int, transactions: int, clock: Clock) -> Counter[str]:
+def race_for_ownership(ground: Ground, rounds: int, transactions: int, clock: Clock) -> Counter[str]:
     """So many transactions in each round; answers what all of them were told."""
     told = Counter[str]()
-    gather(path)
-    with stores(path, [email(number) for number in range(PEOPLE)], clock.ambient()) as opened:
+    gather(ground)
+    with stores(ground, [email(number) for number in range(PEOPLE)], clock.ambient()) as opened:
         for number in range(rounds):
-            gather(path)
-            ((rows,),) = look(path, "SELECT max(seq) FROM audit")
+            gather(ground)
+            ((rows,),) = look(ground, "SELECT max(seq) FROM audit")
             chances = [random.Random(f"{number} {person}") for person in range(PEOPLE)]
             steps = transactions // PEOPLE
             acts = [plan(store.team, chance, steps) for store, chance in zip(opened, chances, strict=True)]
             outcomes = race(acts)
             assert len(outcomes) == transactions
-            assert owners(path) >= 1
-            replay(path, rows)
+            assert owners(ground) >= 1
+            replay(ground, rows)
             told.update(outcomes)
-        assert wait(survivor(path, opened).audit.verify()).sound
+        assert wait(survivor(ground, opened).audit.verify()).sound
     assert set(told) <= TOLD
     return told
 
 
-def survivor(path: Path, opened: list[Store]) -> Store:
+def survivor(ground: Ground, opened: list[Store]) -> Store:
     """The store of somebody who is still there."""
-    ((id_,), *_) = look(path, "SELECT id FROM members WHERE role = 'owner'")
+    ((id_,), *_) = look(ground, "SELECT id FROM members WHERE role = 'owner'")
     return opened[int(id_.removeprefix("mem_"))]
 
 
-@pytest.fixture
-def path(memory: Path, templates: Path, clock: Clock) -> Path:
-    """Acme."""
-    copy_of_acme(templates, memory / "acme.db", clock)
-    return memory / "acme.db"
-
-
-def test_a_few_races_leave_an_owner(path: Path, clock: Clock) -> None:
-    told = race_for_ownership(path, 4, 200, clock)
+def test_a_few_races_leave_an_owner(ground: Ground, clock: Clock) -> None:
+    told = race_for_ownership(ground, 4, 200, clock)
     assert told["last_owner"]
     assert told["done"] > 40
 
 
 @pytest.mark.soak
-def test_fifty_races_of_two_hundred_leave_an_owner(tmp_path: Path, templates: Path, clock: Clock) -> None:
-    copy_of_acme(templates, tmp_path / "acme.db", clock)
-    told = race_for_ownership(tmp_path / "acme.db", 50, 200, clock)
+def test_fifty_races_of_two_hundred_leave_an_owner(ground: Ground, clock: Clock) -> None:
+    told = race_for_ownership(ground, 50, 200, clock)
     assert told["last_owner"] > 50
     assert told["done"] > 1_000
 
@@ -147,40 +138,39 @@ def test_fifty_races_of_two_hundred_leave_an_owner(tmp_path: Path, templates: Pa
 class Naive:
     """Team as it is often written: look, think, and then write, each on its own."""
 
-    path: Path
+    ground: Ground
     me: str
 
     async def set_role(self, id: str, role: Role) -> None:
-        self._change(id, role is Role.ADMIN, lambda: [("UPDATE members SET role = ? WHERE id = ?", (role.value, id))])
+        self._change(id, role is Role.ADMIN, [(_SET_ROLE, {"role": role.value, "id": id})])
 
     async def transfer(self, id: str, confirm: str) -> None:
-        both = [("owner", id), ("admin", self.me)]
-        self._change(self.me, False, lambda: [("UPDATE members SET role = ? WHERE id = ?", pair) for pair in both])
+        both = [(_SET_ROLE, {"role": "owner", "id": id}), (_SET_ROLE, {"role": "admin", "id": self.me})]
+        self._change(self.me, False, both)
 
     async def remove(self, id: str) -> None:
-        self._change(id, True, lambda: [("DELETE FROM members WHERE id = ?", (id,))])
+        self._change(id, True, [("DELETE FROM members WHERE id = :id", {"id": id})])
 
     async def leave(self) -> None:
         await self.remove(self.me)
 
-    def _change(self, id: str, takes: bool, statements: Callable[[], list[tuple[str, tuple[str, ...]]]]) -> None:
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection:
-            roles = dict(connection.execute("SELECT id, role FROM members"))
+    def _change(self, id: str, takes: bool, statements: list[tuple[str, dict[str, str]]]) -> None:
+        with self.ground.plainly() as rows:
+            roles = dict(rows.all("SELECT id, role FROM members"))
             if roles.get(self.me) != "owner" or id not in roles:
                 raise Forbidden("Only an owner may.")
             if takes and roles[id] == "owner" and list(roles.values()).count("owner") == 1:
                 raise LastOwner("The only owner.")
-            # Python's own way: a deferred transaction, begun by the first write.
-            for statement, parameters in statements():
-                connection.execute(statement, parameters)
-            connection.commit()
+            # In one order, so that no two of them wait for each other.
+            for statement, parameters in sorted(statements, key=lambda each: each[1]["id"]):
+                rows.run(statement, **parameters)
 
 
-def test_the_race_would_be_lost_by_counting_first(path: Path) -> None:
+def test_the_race_would_be_lost_by_counting_first(ground: Ground) -> None:
     for number in range(40):
-        gather(path)
+        gather(ground)
         chances = [random.Random(f"{number} {person}") for person in range(PEOPLE)]
-        race([plan(Naive(path, ids(person)), chance, 20) for person, chance in enumerate(chances)])
-        if owners(path) == 0:
+        race([plan(Naive(ground, ids(person)), chance, 20) for person, chance in enumerate(chances)])
+        if owners(ground) == 0:
             return
     pytest.fail("Even counting first kept an owner: these races show nothing.")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
-from orgtui.domain.errors import OrgtuiError
+from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.domain.roles import Permission
+from orgtui.domain.text import keepable
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -21,6 +24,7 @@ C = TypeVar("C")
 # The pydantic configuration of what comes in: a field that is not declared is refused, not ignored.
 STRICT: Final[dict[str, Any]] = {"extra": "forbid"}
 _DECLARED = "__operation__"
+_NO_TEXT = {type(None), bool, int, Decimal, datetime, date, bytes}
 _key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 
 
@@ -96,6 +100,7 @@ def face(contract: type[C], invoke: Invoke) -> C:
         async def call(_self: object, *args: Any, **kwargs: Any) -> Any:
             bound = declared.signature.bind(*args, **kwargs)
             bound.apply_defaults()
+            _refuse_no_text(bound.arguments)
             return await invoke(declared, dict(bound.arguments))
 
         return call
@@ -103,6 +108,29 @@ def face(contract: type[C], invoke: Invoke) -> C:
     members = {name: method(declared) for name, declared in operations(contract).items()}
     made: C = type(f"{contract.__name__}Face", (contract,), members)()
     return made
+
+
+def _refuse_no_text(arguments: Mapping[str, Any]) -> None:
+    """Here, so that no store and no operation has to think of it; raises Invalid on the field."""
+    for name, value in arguments.items():
+        if field := _field_of_no_text(name, value):
+            raise Invalid(f"There is a NUL or half a character in “{field}”, which no text has.", field=field)
+
+
+def _field_of_no_text(field: str, value: Any) -> str | None:
+    if isinstance(value, str):
+        return None if keepable(value) else field
+    if isinstance(value, tuple | list | frozenset | set):
+        parts: Any = ((field, part) for part in value)
+    elif isinstance(value, Mapping):
+        parts = ((field, part) for pair in value.items() for part in pair)
+    else:
+        parts = ((name, getattr(value, name)) for name in getattr(value, "__dataclass_fields__", ()))
+    for name, part in parts:
+        # Of thousands of events most is no text: each call that is not made is felt.
+        if type(part) not in _NO_TEXT and (found := _field_of_no_text(name, part)):
+            return found
+    return None
 
 
 @contextmanager

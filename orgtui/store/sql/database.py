@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from orgtui.domain.errors import NotFound, Unreachable
 from orgtui.store.sql.rows import Rows
@@ -14,12 +15,21 @@ from orgtui.vault import KeyFile
 if TYPE_CHECKING:
     from sqlmodel import Session
 
+T = TypeVar("T")
 # How many seconds another one's write is waited for.
 PATIENCE = 10.0
 
 
 class Dropped(Unreachable):
     """The connection ended while something was read: on a new one the same may be read at once."""
+
+
+def reread(read: Callable[[], T]) -> T:
+    """What *read* answers, the second time where the connection ended; what only looks may look twice."""
+    try:
+        return read()
+    except Dropped:
+        return read()
 
 
 class Database(Protocol):

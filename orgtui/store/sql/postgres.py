@@ -44,7 +44,7 @@ _LOCK_ALL = "LOCK TABLE organizations IN EXCLUSIVE MODE"
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(6741, 1)"
 _TABLES = "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = current_schema()"
 # What the server says when it is there, and does not let in who asks.
-_REFUSED = re.compile("FATAL: .*(authentication|password|does not exist|pg_hba|permission|not permitted)")
+_REFUSED = re.compile("FATAL: .*(authentication|password|does not exist|pg_hba|permission|not permitted)|no password")
 _BUSY = {"55P03", "40P01", "40001", "57014"}
 _GONE = ("08", "57P")
 
@@ -295,7 +295,9 @@ class PostgresDatabase:
         """Why there is no connection: the server's or the system's own words, without where it was tried."""
         told = str(error)
         kind = StoreRefused if _REFUSED.search(told) else Unreachable
-        why = re.sub(r"^.* failed: ", "", told.splitlines()[0]).removeprefix("FATAL:").strip()
+        why = (
+            re.sub(r"^.* failed: ", "", told.splitlines()[0]).removeprefix("FATAL:").replace("fe_sendauth:", "").strip()
+        )
         return kind(f"{self.place} cannot be opened: {why}.")
 
 

@@ -14,13 +14,14 @@ from typing import Any
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.codes import is_token
-from orgtui.domain.errors import OrgtuiError, Unauthenticated, Unreachable
+from orgtui.domain.errors import Invalid, OrgtuiError, Unauthenticated, Unreachable
 from orgtui.domain.months import micros
 from orgtui.domain.roles import PLATFORM
+from orgtui.domain.text import keepable
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
 from orgtui.store.sql import schema
-from orgtui.store.sql.database import Database
+from orgtui.store.sql.database import Database, reread
 from orgtui.store.sql.rows import Rows, rows_of
 from orgtui.store.sql.unit_of_work import NOBODY, UnitOfWork
 
@@ -70,6 +71,8 @@ def open_sql_store(database: Database, actor: str | None, ambient: Ambient, *, a
 
     Raises NotFound where there is none, StoreRefused where the database cannot be used.
     """
+    if actor is not None and not keepable(actor):
+        raise Invalid("There is a NUL or half a character in who is acting, which no address has.", field="as")
     database.check()
     schema.ensure(database, ambient)
     with database.reading() as rows:
@@ -127,8 +130,12 @@ def _known(database: Database, organization: str, secret: str, ambient: Ambient)
     from orgtui.store.sql.queries.access import maker, token_hash
 
     hashed = token_hash(database.keys.open(ambient.random).requests(), organization, secret)
-    with database.reading() as rows:
-        return maker(rows, organization, hashed)
+
+    def look() -> tuple[str, str, int | None]:
+        with database.reading() as rows:
+            return maker(rows, organization, hashed)
+
+    return reread(look)
 
 
 def _note_use(database: Database, organization: str, id: str, ambient: Ambient) -> None:

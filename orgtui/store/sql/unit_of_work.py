@@ -17,7 +17,7 @@ from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role
 from orgtui.store.contract.access import Kind
 from orgtui.store.contract.operation import Operation, current_key
 from orgtui.store.sql.chain import next_row
-from orgtui.store.sql.database import Database, Dropped
+from orgtui.store.sql.database import Database, reread
 from orgtui.store.sql.rows import Rows, rows_of
 from orgtui.vault import MasterKeys, Vault
 
@@ -118,11 +118,7 @@ class UnitOfWork:
 
     def read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a read: permission and rows of the same moment."""
-        try:
-            return self._read(operation, function, arguments)
-        except Dropped:
-            # As after a restart of the server. What only looks may look twice.
-            return self._read(operation, function, arguments)
+        return reread(lambda: self._read(operation, function, arguments))
 
     def _read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         with self._database.reading() as rows:
@@ -132,8 +128,12 @@ class UnitOfWork:
 
     def permit(self, operation: Operation) -> None:
         """Raise what the operation would be refused with here and now."""
-        with self._database.reading() as rows:
-            self._permit(rows, operation)
+
+        def look() -> None:
+            with self._database.reading() as rows:
+                self._permit(rows, operation)
+
+        reread(look)
 
     def write(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a write: all of it is kept, or nothing."""
