@@ -214,7 +214,9 @@ class Site:
 
     def do(self, declared: Operation, arguments: Mapping[str, Any], token: str | None, **headers: str) -> Answer:
         """An operation, asked for as our own client does."""
-        request = shape(declared).request(arguments)
+        bound = declared.signature.bind(**arguments)
+        bound.apply_defaults()
+        request = shape(declared).request(bound.arguments)
         sent = {**request.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
         return self.ask(request.method, request.path, request.content, token=token, headers=sent)
 
@@ -260,6 +262,7 @@ class Site:
 def serving(made: Kit, directory: Path, **options: Any) -> Iterator[Site]:
     """A site that listens meanwhile."""
     site = Site(made, directory, **options)
-    with listening(site.app) as site.url:
+    # As `orgtui serve` runs it: an address is the socket's, and what a proxy says is read behind it.
+    with listening(site.app, proxy_headers=False) as site.url:
         yield site
     site.close()
