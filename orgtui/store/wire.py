@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, c
 from pydantic import Field as ModelField
 from pydantic_core import CoreSchema, to_jsonable_python
 
-from orgtui.domain.errors import ERRORS, OrgtuiError
+from orgtui.domain.errors import ERRORS, NotFound, OrgtuiError
 from orgtui.store.contract.operation import Operation
 from orgtui.store.incoming import narrowed
 
@@ -24,6 +24,8 @@ JSON, PROBLEM = "application/json", "application/problem+json"
 # The version that was on the screen: in a body it would be one more field, and caches and proxies know the header.
 SEEN, IF_MATCH = "seen", "If-Match"
 IDEMPOTENCY_KEY, RETRY_AFTER = "Idempotency-Key", "Retry-After"
+# An address may have a slash in it, and so stands at a path's end; an id has none.
+SLASHED = frozenset({"email"})
 _MEMBERS = ("type", "title", "status", "detail")
 
 
@@ -62,10 +64,10 @@ class Shape:
         return {name: TypeAdapter(hint) for name, hint in self.in_query.items()}
 
     def request(self, arguments: Mapping[str, Any]) -> Request:
-        """What is sent for the operation with these *arguments*."""
+        """What is sent for the operation with these *arguments*; raises NotFound for what is no id."""
         path = self.path
         for name in self.in_path:
-            path = path.replace(f"{{{name}}}", quote(str(arguments[name]), safe=""))
+            path = path.replace(f"{{{name}}}", quote(_told(name, str(arguments[name])), safe=""))
         query = [
             f"{name}={quote(self._written(adapter, arguments[name]), safe='')}"
             for name, adapter in self._query.items()
@@ -98,6 +100,14 @@ class Shape:
     def _written(adapter: TypeAdapter[Any], value: Any) -> str:
         written = adapter.dump_python(value, mode="json")
         return written if isinstance(written, str) else json.dumps(written)
+
+
+def _told(name: str, value: str) -> str:
+    """A value for a path; not one that would make another path of it, here or at a proxy."""
+    parts = value.split("/")
+    if not {"", ".", ".."}.isdisjoint(parts) or (len(parts) > 1 and name not in SLASHED):
+        raise NotFound("There is nothing of that name.")
+    return value
 
 
 @cache

@@ -107,7 +107,7 @@ def examine(site: Site, operation: APIOperation[Any, Any, Any, Any], examples: i
 
 
 def _mistaken(answer: Response) -> list[CheckFunction]:
-    """At /members/me/seen DELETE is no undeclared method but that of /members/{id}, where nobody is called me/seen."""
+    """At /invitations/accept DELETE is no undeclared method but that of /invitations/{id}, where none is called so."""
     unknown = answer.status_code == 404 and answer.json()["title"] == "not_found"
     return [unsupported_method] if unknown else []
 

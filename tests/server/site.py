@@ -7,6 +7,7 @@ import http.client
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -223,6 +224,13 @@ class Site:
     def get(self, path: str, token: str | None = "owner") -> Answer:
         """What is read below the root of the operations."""
         return self.ask("GET", PREFIX + path, token=token)
+
+    def noted(self) -> str:
+        """The newest line of the log, which is written when the answer is on its way."""
+        end = time.monotonic() + 5
+        while not self.log and time.monotonic() < end:
+            time.sleep(0.001)
+        return self.log[-1]
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Plain SQL, past every operation."""

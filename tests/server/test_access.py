@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,17 @@ import pytest
 
 from orgtui.billing.provider import ChangePreview, PortalPage
 from orgtui.domain.codes import new_token
+from orgtui.domain.errors import NotFound
 from orgtui.domain.money import Money
 from orgtui.domain.roles import PERMISSIONS, PLATFORM_TOKEN_PERMISSIONS, READING_PERMISSIONS, Permission, Role
 from orgtui.server.admission import TRIES, WINDOW
 from orgtui.store.contract.access import PREFIXES, Kind, NewToken
 from orgtui.store.contract.operation import Operation
 from orgtui.store.contract.workspaces import NewWorkspace
+from orgtui.store.remote import open_remote_store
 from orgtui.vault import Secret
 from tests.contract.arguments import ABOVE_ADMINS, VALID, World
+from tests.contract.conftest import wait
 from tests.server.site import BY_ID, EVERY, NOW, Kit, Site, serving
 from tests.store.test_isolation import CONFIRMING, NAMING, made_up
 
@@ -95,6 +99,24 @@ def test_a_token_may_exactly_what_it_may(site: Site, declared: Operation) -> Non
         assert done <= {204 if nothing else 200}
     # Whoever may is answered the same.
     assert len(done) <= 1
+
+
+@pytest.mark.parametrize("whose", ["owner", None])
+def test_every_operation_is_found_where_it_says(site: Site, whose: str | None) -> None:
+    """And not another one, in whose path a name of this one's could be an id."""
+    for declared in EVERY:
+        ask(site, declared, whose or "anonymous")
+        assert json.loads(site.noted())["operation"] == declared.id
+        site.renew()
+
+
+@pytest.mark.parametrize("id", ["", "a/b", "..", ".", "a%2Fb", "a b", "ä", "?x=1", "#", "\\", "me/seen"])
+def test_an_id_of_any_form_is_one_that_is_not_there(site: Site, id: str) -> None:
+    remote = open_remote_store(site.url, Secret(site.kit.tokens["owner"]), site.clock.ambient())
+    for work in (remote.store.workspaces.open, remote.store.team.remove, remote.store.team.resend):
+        with pytest.raises(NotFound):
+            wait(work(id))
+    remote.close()
 
 
 def test_refused_before_anything_is_read(site: Site) -> None:
