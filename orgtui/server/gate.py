@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -20,6 +21,8 @@ from orgtui.store.wire import PREFIX
 
 # One line of the log: JSON values, without secrets.
 Log = Callable[[dict[str, Any]], None]
+# Of a request that is refused: bytes that are read all the same, and seconds.
+_IGNORED, _PATIENCE = 16 * 2**20, 2.0
 _CHEAP = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -81,15 +84,15 @@ class Gate:
         self._note(scope, answering, perf_counter() - began)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        if "origin" in headers and scope["path"].startswith(PREFIX):
-            raise Forbidden("Pages in a browser may not ask this server.")
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            raise problems.WrongType("Send the body as it is, not compressed.")
-        limit = self._limits.body if "authorization" in headers else self._limits.body_of_strangers
-        body = bytearray()
+        headers, arriving, body = Headers(scope=scope), _Arriving(receive), bytearray()
         try:
-            await self._take(headers, receive, limit, body)
+            try:
+                _check(headers, scope["path"])
+                limit = self._limits.body if "authorization" in headers else self._limits.body_of_strangers
+                await self._take(headers, arriving, limit, body)
+            except (Forbidden, problems.TooLarge, problems.WrongType):
+                await arriving.ignore()
+                raise
             async with asyncio.timeout(self._limits.answer):
                 await self._app(scope, _again(body, receive), send)
         except TimeoutError:
@@ -161,6 +164,33 @@ class _Answering:
                 # What else of the request is still to come is not read.
                 headers["Connection"] = "close"
         await self._send(message)
+
+
+def _check(headers: Headers, path: str) -> None:
+    if "origin" in headers and path.startswith(PREFIX):
+        raise Forbidden("Pages in a browser may not ask this server.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise problems.WrongType("Send the body as it is, not compressed.")
+
+
+class _Arriving:
+    """A request on its way in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._more = receive, True
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def ignore(self) -> None:
+        """Read on for a while what is refused: to hang up on a client that still writes, is to leave it without why."""
+        left = _IGNORED
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                while self._more and left > 0:
+                    left -= len((await self()).get("body", b""))
 
 
 def _again(body: bytearray, receive: Receive) -> Receive:
