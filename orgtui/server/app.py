@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 import orgtui
@@ -75,12 +76,13 @@ def application(house: House) -> ASGIApp:
         redoc_url=None,
     )
     contracts = {**CONTRACTS, **{section: contract for section, (contract, _) in house.services.items()}}
-    app.include_router(router(contracts, admission.enter, perform))
+    operations = router(contracts, admission.enter, perform)
+    app.include_router(operations)
     till = _till(house)
     add_pages(app, house.opened.outside.team, till, house.ambient, house.public_url)
     add_webhooks(app, till)
     _look_after(app, house, figures)
-    _tell(app)
+    _tell(app, [route for route in (*operations.routes, *app.routes) if isinstance(route, Route)])
     _secure(app)
     return Gate(app, ambient=house.ambient, log=house.log, figures=figures, limits=house.limits)
 
@@ -114,7 +116,7 @@ def _look_after(app: FastAPI, house: House, figures: Figures) -> None:
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _tell(app: FastAPI) -> None:
+def _tell(app: FastAPI, routes: Sequence[Route]) -> None:
     """Every refusal in the one form."""
 
     @app.exception_handler(OrgtuiError)
@@ -129,11 +131,18 @@ def _tell(app: FastAPI) -> None:
     async def strayed(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405:
             answer = problems.response(problems.WrongMethod(f"{request.method} is not for this path."))
-            answer.headers.update(error.headers or {})
+            answer.headers["Allow"] = ", ".join(_methods(routes, request.scope["path"]))
             return answer
         if error.status_code == 404:
             return problems.response(problems.NoSuchPlace("There is no such path here."))
         return problems.response(problems.Malformed("The request cannot be read."))
+
+
+def _methods(routes: Sequence[Route], path: str) -> list[str]:
+    """What can be done at a path, each of which is a route of its own; of two that it fits, the one that names more."""
+    fitting = [route.path for route in routes if route.path_regex.match(path)]
+    template = min(fitting, key=lambda found: found.count("{"))
+    return sorted({method for route in routes if route.path == template for method in route.methods or ()})
 
 
 def _secure(app: FastAPI) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -20,15 +21,23 @@ from orgtui.store.wire import PREFIX
 
 # One line of the log: JSON values, without secrets.
 Log = Callable[[dict[str, Any]], None]
+# Of a request that is refused: bytes that are read all the same, and seconds.
+_IGNORED, _PATIENCE = 16 * 2**20, 2.0
 _CHEAP = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of a request: bytes of its body, fewer from who shows no token; seconds for it to come in and be answered."""
+    """Of a request: bytes of its body, fewer from who shows no token; seconds for it to come in and be answered.
+
+    `together` are bytes of all bodies that are in memory, beyond which none grows larger than `small`: whoever has a
+    thousand connections has no more of it.
+    """
 
     body: int = 4 * 2**20
     body_of_strangers: int = 512 * 2**10
+    together: int = 16 * 2**20
+    small: int = 16 * 2**10
     arrival: float = 10.0
     answer: float = 30.0
 
@@ -55,6 +64,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, *, ambient: Ambient, log: Log, figures: Figures, limits: Limits) -> None:
         self._app, self._ambient, self._log, self._figures, self._limits = app, ambient, log, figures, limits
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -74,34 +84,40 @@ class Gate:
         self._note(scope, answering, perf_counter() - began)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        if "origin" in headers and scope["path"].startswith(PREFIX):
-            raise Forbidden("Pages in a browser may not ask this server.")
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            raise problems.WrongType("Send the body as it is, not compressed.")
-        limit = self._limits.body if "authorization" in headers else self._limits.body_of_strangers
-        body = await self._whole(headers, receive, limit)
+        headers, arriving, body = Headers(scope=scope), _Arriving(receive), bytearray()
         try:
+            try:
+                _check(headers, scope["path"])
+                limit = self._limits.body if "authorization" in headers else self._limits.body_of_strangers
+                await self._take(headers, arriving, limit, body)
+            except (Forbidden, problems.TooLarge, problems.WrongType):
+                await arriving.ignore()
+                raise
             async with asyncio.timeout(self._limits.answer):
                 await self._app(scope, _again(body, receive), send)
         except TimeoutError:
             raise Unreachable(f"The store did not answer within {self._limits.answer:g} s; try again.") from None
+        finally:
+            self._held -= len(body)
 
-    async def _whole(self, headers: Headers, receive: Receive, limit: int) -> bytes:
-        """The body, or TooLarge and TooSlow."""
+    async def _take(self, headers: Headers, receive: Receive, limit: int, body: bytearray) -> None:
+        """Take in the *body*; raises TooLarge, TooSlow, and Unreachable where there is too much of others."""
         too_large = problems.TooLarge(f"The body is larger than {limit:,} bytes.")
         told = headers.get("content-length", "0")
         if not told.isdecimal() or int(told) > limit:
             raise too_large
-        body = bytearray()
         try:
             async with asyncio.timeout(self._limits.arrival):
                 while (message := await receive())["type"] == "http.request":
-                    body += message.get("body", b"")
+                    part = message.get("body", b"")
+                    body += part
+                    self._held += len(part)
                     if len(body) > limit:
                         raise too_large
+                    if self._held > self._limits.together and len(body) > self._limits.small:
+                        raise Unreachable("The server is taking in too much at once; try again.")
                     if not message.get("more_body", False):
-                        return bytes(body)
+                        return
         except TimeoutError:
             raise problems.TooSlow(f"The request did not come in within {self._limits.arrival:g} s.") from None
         raise problems.TooSlow("The client went away.")
@@ -144,13 +160,40 @@ class _Answering:
             headers["X-Request-Id"] = self.id
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
-            if self.status in (408, 413):
+            if self.status in (408, 413, 503):
                 # What else of the request is still to come is not read.
                 headers["Connection"] = "close"
         await self._send(message)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _check(headers: Headers, path: str) -> None:
+    if "origin" in headers and path.startswith(PREFIX):
+        raise Forbidden("Pages in a browser may not ask this server.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise problems.WrongType("Send the body as it is, not compressed.")
+
+
+class _Arriving:
+    """A request on its way in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._more = receive, True
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def ignore(self) -> None:
+        """Read on for a while what is refused: to hang up on a client that still writes, is to leave it without why."""
+        left = _IGNORED
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                while self._more and left > 0:
+                    left -= len((await self()).get("body", b""))
+
+
+def _again(body: bytearray, receive: Receive) -> Receive:
     """The body that was taken in, and then whatever else there is to hear: that the client went away."""
     told = False
 
@@ -159,7 +202,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
         if told:
             return await receive()
         told = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
 
     return replay
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -106,9 +107,14 @@ def invalid(error: ValidationError) -> Invalid:
 
 def refused(found: Iterable[ErrorDetails | dict[str, Any]]) -> Invalid:
     """The same of what a validator found: the first in words, all of it for programs."""
-    errors = [{"at": [str(part) for part in one["loc"]], "what": one["msg"]} for one in found]
+    errors = [{"at": [_place(part) for part in one["loc"]], "what": one["msg"]} for one in found]
     first = errors[0]
     return Invalid(f"{'.'.join(first['at']) or 'The body'}: {str(first['what']).rstrip('.')}.", errors=errors)
+
+
+def _place(part: int | str) -> str:
+    """A field's name or a number; what no field is called like came in too, and may be a secret in the wrong place."""
+    return str(part) if isinstance(part, int) or re.fullmatch(r"[a-z_]{1,30}", part) else "…"
 
 
 # What can become of any request: its own faults, and those of what it meets.

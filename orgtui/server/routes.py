@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Annotated, Any, get_args
 
@@ -16,7 +17,7 @@ from orgtui.server.examples import example
 from orgtui.server.problems import VersionMissing, documented, invalid
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.incoming import ByTheLetter
-from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, JSON, Shape, etag, shape, version_of
+from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, JSON, SLASHED, Shape, etag, shape, version_of
 
 # Finds out who asks, or raises.
 Enter = Callable[[Request], Awaitable[None]]
@@ -48,9 +49,9 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
             return read
 
     made = APIRouter(route_class=Route)
-    for section, contract in contracts.items():
-        for declared in operations(contract).values():
-            _add(made, section, shape(declared), perform)
+    found = [(section, shape(one)) for section, contract in contracts.items() for one in operations(contract).values()]
+    for section, to in sorted(found, key=lambda one: _literal(one[1])):
+        _add(made, section, to, perform)
     return made
 
 
@@ -87,8 +88,13 @@ def _add(made: APIRouter, section: str, to: Shape, perform: Perform) -> None:
 
 
 def _template(to: Shape) -> str:
-    """A value at the end of a path may have a slash in it, as an address may."""
-    return f"{to.path[:-1]}:path}}" if to.path.endswith("}") else to.path
+    """The path as the router reads it."""
+    return re.sub(r"{(\w+)}$", lambda name: f"{{{name[1]}:path}}" if name[1] in SLASHED else name[0], to.path)
+
+
+def _literal(to: Shape) -> list[bool]:
+    """By this what a path says itself comes before what could be an id in its place."""
+    return [part.startswith("{") for part in to.path.split("/")]
 
 
 def _endpoint(to: Shape, perform: Perform) -> Callable[..., Awaitable[Response]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.server.app import House, application
-from orgtui.server.gate import lines
+from orgtui.server.gate import Log, lines
 from orgtui.server.services import services
 from orgtui.settings import Settings, is_loopback
 
@@ -53,6 +54,7 @@ def serve(settings: Settings, ambient: Ambient, at: Listening) -> None:
             field="host",
         )
     log = lines(_to_stderr, ambient)
+    logging.getLogger("uvicorn").addHandler(_Told(log))
     with _listener(at) as listener:
         opened = open_sql(settings, ambient, at_once=1 if settings.postgres is None else 8)
         with closing(opened):
@@ -94,6 +96,18 @@ def _config(app: Any, at: Listening) -> uvicorn.Config:
     except OSError as error:
         raise Invalid(f"The certificate or its key cannot be used: {error.strerror or error}.", field="tls") from error
     return config
+
+
+class _Told(logging.Handler):
+    """What the HTTP server itself has to say, as one more line of the log: its words, and nothing of the request."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it down."""
+        self._log({"level": record.levelname.lower(), "event": "http", "what": record.getMessage()})
 
 
 class _Patient(H11Protocol):

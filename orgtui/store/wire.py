@@ -24,6 +24,8 @@ JSON, PROBLEM = "application/json", "application/problem+json"
 # The version that was on the screen: in a body it would be one more field, and caches and proxies know the header.
 SEEN, IF_MATCH = "seen", "If-Match"
 IDEMPOTENCY_KEY, RETRY_AFTER = "Idempotency-Key", "Retry-After"
+# An address may have a slash in it, and so stands at a path's end; an id has none.
+SLASHED = frozenset({"email"})
 _MEMBERS = ("type", "title", "status", "detail")
 
 
@@ -65,7 +67,7 @@ class Shape:
         """What is sent for the operation with these *arguments*."""
         path = self.path
         for name in self.in_path:
-            path = path.replace(f"{{{name}}}", _segment(str(arguments[name]), last=path.endswith(f"{{{name}}}")))
+            path = path.replace(f"{{{name}}}", _segment(str(arguments[name]), whole=name not in SLASHED))
         query = [
             f"{name}={quote(self._written(adapter, arguments[name]), safe='')}"
             for name, adapter in self._query.items()
@@ -131,14 +133,14 @@ def _sendable(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffe", text)
 
 
-def _segment(text: str, *, last: bool) -> str:
-    """A value as part of a path, which has meanings of its own for nothing, for dots and for slashes.
+def _segment(text: str, *, whole: bool) -> str:
+    """A value as part of a path, here and at every proxy, where nothing, dots and slashes have meanings of their own.
 
-    No id looks like what these become, so that it is not found, as they are not.
+    No id looks like what these become, so that it is not found, as they are not. *whole*: the server takes no slash.
     """
-    if text in ("", ".", ".."):
-        text = {"": " ", ".": "%2E", "..": "%2E%2E"}[text]
-    return quote(_sendable(text if last else text.replace("/", "%2F")), safe="")
+    if not {"", ".", ".."}.isdisjoint(parts := text.split("/")) or (whole and len(parts) > 1):
+        text = text.replace(".", "%2E").replace("/", "%2F") or " "
+    return quote(_sendable(text), safe="")
 
 
 class _Body(BaseModel):

@@ -32,6 +32,8 @@ def running(made: Kit, shared: Path) -> Iterator[Site]:
     directory = shared / "site"
     directory.mkdir()
     with serving(made, directory) as site:
+        # The first request imports what the others find there.
+        site.get("/overview")
         yield site
 
 

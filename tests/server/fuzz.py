@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis import CheckFunction, Response
 from schemathesis.checks import CheckContext
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.case import Case
 from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
 from schemathesis.schemas import APIOperation, BaseSchema
+from schemathesis.specs.openapi.checks import unsupported_method
 
 from orgtui.domain.providers import BY_KEY
 from orgtui.domain.roles import PLATFORM_TOKEN_PERMISSIONS, READING_PERMISSIONS, Permission
@@ -70,6 +73,15 @@ def written_well(_context: CheckContext, response: Any, case: Case) -> None:
         assert "errors" not in problem, problem
 
 
+@schemathesis.check
+def nothing_more(_context: CheckContext, response: Any, case: Case) -> None:
+    """An answer is what its type says, to the letter: schemas of answers are open, so that clients are patient."""
+    declared = BY_ID[case.operation.definition.raw["operationId"]]
+    if response.status_code == 200 and response.request.method == declared.verb:
+        answers, body = declared.answers, response.content
+        assert json.loads(answers.dump_json(answers.validate_json(body, strict=True))) == json.loads(body)
+
+
 def operations(found: BaseSchema) -> dict[str, APIOperation[Any, Any, Any, Any]]:
     """The operations by their ids."""
     return {each.ok().definition.raw["operationId"]: each.ok() for each in found.get_all_operations()}
@@ -92,13 +104,22 @@ def examine(site: Site, operation: APIOperation[Any, Any, Any, Any], examples: i
     def ask(case: Case) -> None:
         # Each from an address of its own: that whoever guesses tokens is stopped is another test.
         headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": f"fuzz-{next(_addresses)}"}
-        answer = case.call_and_validate(headers=headers, timeout=30)
+        answer = case.call(headers=headers, timeout=30)
+        # With these headers it asks again to see whether the token is needed.
+        again = {"headers": headers, "timeout": 30}
+        case.validate_response(answer, headers=headers, excluded_checks=_mistaken(answer), transport_kwargs=again)
         if case.method != "GET" and answer.status_code < 300:
             site.renew()
 
     site.renew()
     for run in _runs(operation, ask, examples, thorough=thorough):
         run()
+
+
+def _mistaken(answer: Response) -> list[CheckFunction]:
+    """At /invitations/accept DELETE is no undeclared method but that of /invitations/{id}, where none is called so."""
+    unknown = answer.status_code == 404 and answer.json()["title"] == "not_found"
+    return [unsupported_method] if unknown else []
 
 
 def _runs(

@@ -7,6 +7,7 @@ import http.client
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -214,13 +215,22 @@ class Site:
 
     def do(self, declared: Operation, arguments: Mapping[str, Any], token: str | None, **headers: str) -> Answer:
         """An operation, asked for as our own client does."""
-        request = shape(declared).request(arguments)
+        bound = declared.signature.bind(**arguments)
+        bound.apply_defaults()
+        request = shape(declared).request(bound.arguments)
         sent = {**request.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
         return self.ask(request.method, request.path, request.content, token=token, headers=sent)
 
     def get(self, path: str, token: str | None = "owner") -> Answer:
         """What is read below the root of the operations."""
         return self.ask("GET", PREFIX + path, token=token)
+
+    def noted(self) -> str:
+        """The newest line of the log, which is written when the answer is on its way."""
+        end = time.monotonic() + 5
+        while not self.log and time.monotonic() < end:
+            time.sleep(0.001)
+        return self.log[-1]
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Plain SQL, past every operation."""
@@ -260,6 +270,7 @@ class Site:
 def serving(made: Kit, directory: Path, **options: Any) -> Iterator[Site]:
     """A site that listens meanwhile."""
     site = Site(made, directory, **options)
-    with listening(site.app) as site.url:
+    # As `orgtui serve` runs it: an address is the socket's, and what a proxy says is read behind it.
+    with listening(site.app, proxy_headers=False) as site.url:
         yield site
     site.close()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
 from schemathesis.schemas import BaseSchema
 
+from orgtui.server.gate import Limits
+from orgtui.store.contract.general import GeneralChanges
+from orgtui.store.contract.workspaces import NewWorkspace
 from tests.server import fuzz
-from tests.server.site import EVERY, Site
+from tests.server.site import BY_ID, EVERY, Site
+from tests.server.test_access import ARGUMENTS
 
 IDS = [declared.id for declared in EVERY]
 
@@ -127,6 +132,75 @@ def test_a_query_says_only_what_is_asked(site: Site) -> None:
         assert site.get(f"/workspaces?{query}").status == 422, query
     for day in ("0", "1764000000", "2026-11-23T00:00:00", "2026-11-5"):
         assert site.get(f"/usage/days/{day}").status == 422, day
+
+
+def test_a_version_that_is_old_is_refused(site: Site) -> None:
+    save, seen = BY_ID["general.save"], site.kit.world.version
+    first = site.do(save, {"changes": GeneralChanges(seen=seen, name="One")}, "owner")
+    assert (first.status, first.headers["etag"]) == (200, f'"{seen + 1}"')
+    second = site.do(save, {"changes": GeneralChanges(seen=seen, name="Two")}, "owner")
+    assert (second.status, second.code) == (412, "stale")
+    assert (second.json["theirs"]["name"], second.json["yours"]["name"], second.json["version"]) == ("One", "Two", 2)
+    for tag in (None, "", "1", "*", 'W/"1"', '"one"', '"1", "2"', '"-1"', f'"{"9" * 30}"'):
+        headers = {} if tag is None else {"If-Match": tag}
+        missing = site.ask("PATCH", "/v1/general", b'{"name": "Two"}', token="owner", headers=headers)
+        assert (missing.status, missing.code) == (428, "version_missing"), tag
+    assert site.get("/general").json["name"] == "One"
+
+
+def test_a_key_is_used_once(site: Site) -> None:
+    create, workspace = BY_ID["workspaces.create"], {"workspace": NewWorkspace(name="Staging")}
+    first, again = (site.do(create, workspace, "owner", Idempotency_Key="one") for _ in range(2))
+    assert (first.status, again.status, first.body == again.body) == (200, 200, True)
+    other = site.do(create, {"workspace": NewWorkspace(name="Other")}, "owner", Idempotency_Key="one")
+    assert (other.status, other.code) == (409, "key_reused")
+    assert site.do(create, workspace, "owner", Idempotency_Key="two").code == "already_there"
+    for key in ("", "a b", "x" * 201, "ä"):
+        answer = site.do(create, {"workspace": NewWorkspace(name="New")}, "owner", Idempotency_Key=key)
+        assert answer.status == 422, key
+
+
+def test_a_body_has_a_limit(site: Site) -> None:
+    """Its last byte still counts; a stranger has less of it."""
+    limits, whole = Limits(), b'{"name": "x", "description": "%s"}'
+    for limit, token, within in ((limits.body, "owner", 422), (limits.body_of_strangers, None, 401)):
+        body = whole % (b"x" * (limit - len(whole) + 2))
+        assert len(body) == limit
+        assert site.ask("POST", "/v1/workspaces", body, token=token).status == within
+        assert site.ask("POST", "/v1/workspaces", body + b" ", token=token).status == 413
+
+
+WORDS = {"long": "x" * 20_000, "NUL": "a\0b", "spaces": " " * 300, "wide": "😀" * 300, "empty": "", "order": "\x1b[2J"}
+
+
+def with_word(value: Any, word: str) -> Any:
+    """The same with another word for every one in it, but for those of which there are only some."""
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {each.name: with_word(getattr(value, each.name), word) for each in fields(value)}
+        return replace(value, **changed)
+    if isinstance(value, dict):
+        return dict.fromkeys([word], word)
+    if isinstance(value, tuple):
+        return tuple(with_word(each, word) for each in value)
+    return word if type(value) is str else value
+
+
+@pytest.mark.parametrize("which", WORDS)
+def test_no_word_is_a_fault(site: Site, which: str) -> None:
+    for declared in EVERY:
+        given = ARGUMENTS.get(declared.id, lambda _: {})(site.kit.world)
+        changed = {
+            name: value if f"{{{name}}}" in declared.path else with_word(value, WORDS[which])
+            for name, value in given.items()
+        }
+        answer = site.do(declared, changed, fuzz.whose(declared.id))
+        assert answer.status < 500, (declared.id, answer.body)
+        assert answer.status not in (404, 405) or answer.code == "not_found", (declared.id, answer.body)
+        if answer.status < 300 and declared.writes:
+            # And what was kept can be shown again.
+            for read in ("general", "members", "workspaces", "billing", "keys", "tokens", "audit", "usage"):
+                assert site.get(f"/{read}").status in (200, 401, 404), (declared.id, read)
+            site.renew()
 
 
 @pytest.mark.parametrize("id", IDS)
