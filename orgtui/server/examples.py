@@ -48,6 +48,8 @@ def _of(schema: dict[str, Any], name: str, others: dict[str, Any]) -> Any:
         items = schema.get("prefixItems") or [schema["items"]]
         return [_of(item, name.removesuffix("s"), others) for item in items]
     if schema.get("type") == "string":
+        if schema.get("pattern", "").startswith("^-?[0-9]"):
+            return "0.0123"
         if "binary" in schema.get("format", "") or "base64" in schema.get("format", ""):
             return "iVBORw0KGgo="
         return _FORMATS.get(schema.get("format", "")) or _TEXTS.get(name) or schema.get("default", name)

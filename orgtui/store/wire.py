@@ -176,7 +176,7 @@ def etag(version: int) -> str:
 
 def version_of(tag: str) -> int | None:
     """The version that an entity tag names, None where it names none."""
-    match = re.fullmatch(r'"(-?[0-9]{1,15})"', tag)
+    match = re.fullmatch(r'"([0-9]{1,15})"', tag)
     return int(match[1]) if match else None
 
 
