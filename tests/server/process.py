@@ -41,10 +41,14 @@ def organization(path: Path) -> str:
 class Served:
     """The process, which listens at `url`."""
 
-    def __init__(self, path: Path, token: str, *options: str) -> None:
-        self.path, self.token, self.lines = path, token, list[str]()
-        words = [ORGTUI, "--store", f"sqlite:///{path}", "serve", "--port", "0", *options]
-        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    path: Path
+
+    def __init__(self, store: str, token: str, *options: str, port: int = 0, **environment: str) -> None:
+        self.token, self.lines = token, list[str]()
+        words = [ORGTUI, "--store", store, "serve", "--port", str(port), *options]
+        self.process = subprocess.Popen(
+            words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.url: str = self.event("listening")["url"]
@@ -103,7 +107,8 @@ class Served:
 def serve(directory: Path, *options: str) -> Iterator[Served]:
     """One with a fresh organization."""
     path = directory / "served.db"
-    served = Served(path, organization(path), *options)
+    served = Served(f"sqlite:///{path}", organization(path), *options)
+    served.path = path
     try:
         yield served
     finally:
