@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -227,8 +224,10 @@ PNG = (
 class Maker:
     """Makes the backends of one run."""
 
-    def __init__(self, names: list[str], templates: Path, server: Any, street: tuple[str, Street]) -> None:
-        self._names, self._server, self._street = names, server, street
+    def __init__(
+        self, names: list[str], directory: Path, templates: Path, server: Any, street: tuple[str, Street]
+    ) -> None:
+        self._names, self._directory, self._server, self._street = names, directory, server, street
         self._templates = templates / "alike"
         self._templates.mkdir(exist_ok=True)
 
@@ -236,8 +235,7 @@ class Maker:
         return {name: self._one(name) for name in self._names}
 
     def _one(self, name: str) -> Backend:
-        memory = Path("/dev/shm")
-        directory = Path(tempfile.mkdtemp(prefix="orgtui-alike-", dir=memory if os.access(memory, os.W_OK) else None))
+        directory = Path(tempfile.mkdtemp(dir=self._directory))
         clock = Standing()
         behind: Any
         if name.endswith("sqlite"):
@@ -252,7 +250,8 @@ def run(names: list[str], runs: int, steps: int, request: pytest.FixtureRequest)
         made: Server = request.getfixturevalue("postgres")
         return made
 
-    maker = Maker(names, request.getfixturevalue("templates"), server, request.getfixturevalue("street"))
+    memory, templates, street = (request.getfixturevalue(name) for name in ("memory", "templates", "street"))
+    maker = Maker(names, memory, templates, server, street)
     machine: Any = type("AlikeMachine", (Alike,), {"make": staticmethod(maker)})
     run_state_machine_as_test(
         machine,
@@ -266,24 +265,14 @@ def run(names: list[str], runs: int, steps: int, request: pytest.FixtureRequest)
     )
 
 
-@pytest.fixture
-def clean() -> Iterator[None]:
-    yield
-    for left in Path("/dev/shm").glob("orgtui-alike-*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-@pytest.mark.usefixtures("clean")
 def test_sqlite_and_http_answer_alike(request: pytest.FixtureRequest) -> None:
     run(["sqlite", "http on sqlite"], 6, 40, request)
 
 
-@pytest.mark.usefixtures("clean")
 def test_sqlite_and_postgresql_answer_alike(request: pytest.FixtureRequest) -> None:
     run(["sqlite", "postgresql"], 4, 40, request)
 
 
 @pytest.mark.soak
-@pytest.mark.usefixtures("clean")
 def test_all_four_answer_alike(request: pytest.FixtureRequest) -> None:
     run(["sqlite", "postgresql", "http on sqlite", "http on postgresql"], 1_000, 50, request)
