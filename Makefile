@@ -20,6 +20,7 @@ lint: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak -n 2
+	$(BIN)/python -m pytest --over-http -n 2 tests/screens tests/cli
 
 snapshots: $(VENV)/.dev
 	$(BIN)/python -m pytest --snapshot-update

@@ -191,6 +191,29 @@ def test_a_key_answers_only_who_used_it(backend: Backend, world: World, store: S
     assert everything(backend) == once
 
 
+def test_a_key_is_forgotten_after_a_day(backend: Backend, store: Store) -> None:
+    def kept() -> int:
+        return int(backend.rows("SELECT count(*) FROM idempotency_keys")[0][0])
+
+    def make(key: str) -> str:
+        with idempotency_key(key):
+            return wait(store.access.create(NewToken(name="Laptop"))).token.id
+
+    first = make("first")
+    backend.clock.now += timedelta(hours=23, minutes=59)
+    assert make("first") == first
+    backend.clock.now += timedelta(minutes=1)
+    assert make("first") != first
+    before = kept()
+    for number in range(60):
+        make(f"other {number}")
+    backend.clock.now += timedelta(days=1)
+    for number in range(60):
+        make(f"third {number}")
+    # Not with every write, but never for long.
+    assert kept() < before + 120
+
+
 def test_neither_key_nor_answer_can_be_read_in_the_tables(backend: Backend, store: Store) -> None:
     with idempotency_key("4f0e-key"):
         code = wait(store.team.invite(NewInvitation(email="new@acme.example"))).code

@@ -7,7 +7,7 @@ import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.ambient import Ambient
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from orgtui.store.sql.queries.access import Standing
 
 NOBODY = "invitee"
+# How long what a write answered is kept for whoever asks again; Stripe keeps its own as long.
+KEYS_LIVE = timedelta(days=1)
 _NONCE = 12
 
 
@@ -215,10 +217,12 @@ def _close(tx: Write, operation: Operation, key: str | None, request: str, resul
         return
     organization.revision += int(bool(tx.changed))
     if key:
+        name = _derived(tx, key, "name").hex()
+        _forget(tx, name)
         tx.session.add(
             IdempotencyKey(
                 org_id=tx.organization,
-                key=_derived(tx, key, "name").hex(),
+                key=name,
                 operation=operation.id,
                 request=request,
                 response=_seal(tx, key, operation.answers.dump_json(result)),
@@ -227,11 +231,23 @@ def _close(tx: Write, operation: Operation, key: str | None, request: str, resul
         )
 
 
+def _forget(tx: Write, name: str) -> None:
+    """What is older than KEYS_LIVE: of this key, and with one key in sixteen of all the others."""
+    which = "" if name.startswith("0") else "AND key = :key"
+    tx.rows.run(
+        f"DELETE FROM idempotency_keys WHERE org_id = :org AND at <= :before {which}",  # noqa: S608 (no value in it)
+        org=tx.organization,
+        before=micros(tx.now - KEYS_LIVE),
+        **({"key": name} if which else {}),
+    )
+
+
 def _kept(tx: Write, key: str) -> tuple[Any, ...] | None:
     """What was done with a key: the operation, the request and its sealed answer."""
     return tx.rows.one(
-        "SELECT operation, request, response FROM idempotency_keys WHERE org_id = :org AND key = :key",
+        "SELECT operation, request, response FROM idempotency_keys WHERE org_id = :org AND key = :key AND at > :after",
         org=tx.organization,
+        after=micros(tx.now - KEYS_LIVE),
         key=_derived(tx, key, "name").hex(),
     )
 
