@@ -166,6 +166,8 @@ class ProviderPolicy(SQLModel, table=True):
     never_fall_back: bool = False
 
 
+# Not partitioned by month, neither runs nor calls: PostgreSQL wants what divides a table in its every key, and by these
+# keys the same event is known again, whatever day is told the second time.
 class RunRow(SQLModel, table=True):
     """A run, keyed by where it came from."""
 
