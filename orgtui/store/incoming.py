@@ -14,9 +14,8 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from orgtui.domain.money import plain
+from orgtui.store.contract.operation import LARGEST
 
-# What a float holds too, and so what every program means that reads it (RFC 7493); databases hold more.
-SMALLEST, LARGEST = -(2**53) + 1, 2**53 - 1
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
 # Strings of digits alone would be taken for seconds since 1970, and an instant without a zone is none.
@@ -69,7 +68,7 @@ class _Narrowing:
         if kind in _WORDS:
             return _word(kind, node)
         if kind == "int":
-            return core_schema.no_info_before_validator_function(_whole, node | {"ge": SMALLEST, "le": LARGEST})
+            return core_schema.no_info_before_validator_function(_whole, node | {"ge": -LARGEST, "le": LARGEST})
         for key, value in node.items():
             if key not in ("metadata", "default", "serialization"):
                 node[key] = self.of(value)

@@ -24,6 +24,8 @@ C = TypeVar("C")
 # The pydantic configuration of what comes in: a field that is not declared is refused, not ignored.
 STRICT: Final[dict[str, Any]] = {"extra": "forbid"}
 _DECLARED = "__operation__"
+# What a float holds too, and so what every program means that reads it (RFC 7493); databases hold more.
+LARGEST: Final = 2**53 - 1
 _NO_TEXT = {type(None), bool, int, Decimal, datetime, date, bytes}
 _key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 
@@ -100,7 +102,7 @@ def face(contract: type[C], invoke: Invoke) -> C:
         async def call(_self: object, *args: Any, **kwargs: Any) -> Any:
             bound = declared.signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            _refuse_no_text(bound.arguments)
+            _refuse_what_no_store_keeps(bound.arguments)
             return await invoke(declared, dict(bound.arguments))
 
         return call
@@ -110,9 +112,11 @@ def face(contract: type[C], invoke: Invoke) -> C:
     return made
 
 
-def _refuse_no_text(arguments: Mapping[str, Any]) -> None:
+def _refuse_what_no_store_keeps(arguments: Mapping[str, Any]) -> None:
     """Here, so that no store and no operation has to think of it; raises Invalid on the field."""
     for name, value in arguments.items():
+        if type(value) is int and abs(value) > LARGEST:
+            raise Invalid(f"“{name}” is too large a number.", field=name)
         if field := _field_of_no_text(name, value):
             raise Invalid(f"There is a NUL or half a character in “{field}”, which no text has.", field=field)
 
