@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, create_model
 from pydantic import Field as ModelField
-from pydantic_core import CoreSchema, to_jsonable_python
+from pydantic_core import CoreSchema, PydanticSerializationError, to_jsonable_python
 
-from orgtui.domain.errors import ERRORS, NotFound, OrgtuiError
+from orgtui.domain.errors import ERRORS, Invalid, NotFound, OrgtuiError
 from orgtui.store.contract.operation import Operation
 from orgtui.store.incoming import narrowed
 
@@ -64,7 +64,15 @@ class Shape:
         return {name: TypeAdapter(hint) for name, hint in self.in_query.items()}
 
     def request(self, arguments: Mapping[str, Any]) -> Request:
-        """What is sent for the operation with these *arguments*; raises NotFound for what is no id."""
+        """What is sent for the operation with these *arguments*; raises NotFound for what is no id, Invalid."""
+        try:
+            return self._request(arguments)
+        except (PydanticSerializationError, UnicodeEncodeError):
+            refused = Invalid("It contains half a character, which cannot be sent; type it again.", field=self.whole)
+        # Not raised above: that error tells of what it was made of, which may be a secret.
+        raise refused
+
+    def _request(self, arguments: Mapping[str, Any]) -> Request:
         path = self.path
         for name in self.in_path:
             path = path.replace(f"{{{name}}}", quote(_told(name, str(arguments[name])), safe=""))
@@ -105,7 +113,8 @@ class Shape:
 def _told(name: str, value: str) -> str:
     """A value for a path; not one that would make another path of it, here or at a proxy."""
     parts = value.split("/")
-    if not {"", ".", ".."}.isdisjoint(parts) or (len(parts) > 1 and name not in SLASHED):
+    half = any("\ud800" <= char <= "\udfff" for char in value)
+    if half or not {"", ".", ".."}.isdisjoint(parts) or (len(parts) > 1 and name not in SLASHED):
         raise NotFound("There is nothing of that name.")
     return value
 
