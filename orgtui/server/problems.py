@@ -114,7 +114,7 @@ def refused(found: Iterable[ErrorDetails | dict[str, Any]]) -> Invalid:
 
 def _place(part: int | str) -> str:
     """A field's name or a number; what no field is called like came in too, and may be a secret in the wrong place."""
-    return str(part) if isinstance(part, int) or re.fullmatch(r"[a-z_]{1,30}", part) else "…"
+    return str(part) if isinstance(part, int) or re.fullmatch(r"[A-Za-z_-]{1,30}", part) else "…"
 
 
 # What can become of any request: its own faults, and those of what it meets.

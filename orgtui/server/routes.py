@@ -23,7 +23,7 @@ from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, JSON, SLASHED, Shape, e
 Enter = Callable[[Request], Awaitable[None]]
 # Who asks, and what: the answer of an operation with its arguments for whoever the request is from.
 Perform = Callable[[Request, Operation, dict[str, Any]], Awaitable[Any]]
-_KEY_PATTERN = r"^[!-~]{1,200}$"
+_KEY_PATTERN = r"^[!-~]([ -~]{0,198}[!-~])?$"
 
 
 class _Raw(Request):

@@ -40,21 +40,21 @@ _WORDS: Final[dict[str, tuple[type[Any], str, Callable[[str], Any], str]]] = {
 
 
 class ByTheLetter:
-    """An annotation under which a type, and all that it is made of, is read so."""
+    """An annotation under which what stands in a path or a query is read so."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        schema: core_schema.CoreSchema = narrowed(handler(source), handler)
+        schema: core_schema.CoreSchema = narrowed(handler(source), handler, json=False)
         return schema
 
 
-def narrowed(schema: Any, handler: GetCoreSchemaHandler) -> Any:
-    """The schema, in which every leaf is narrowed."""
-    return _Narrowing(handler).of(schema)
+def narrowed(schema: Any, handler: GetCoreSchemaHandler, *, json: bool = True) -> Any:
+    """The schema, in which every leaf is narrowed; what is not in JSON has integers of any length."""
+    return _Narrowing(handler, json).of(schema)
 
 
 class _Narrowing:
-    def __init__(self, handler: GetCoreSchemaHandler) -> None:
-        self._handler, self._seen = handler, set[str]()
+    def __init__(self, handler: GetCoreSchemaHandler, json: bool) -> None:
+        self._handler, self._json, self._seen = handler, json, set[str]()
 
     def of(self, node: Any) -> Any:
         if isinstance(node, list | tuple):
@@ -67,7 +67,7 @@ class _Narrowing:
             return node
         if kind in _WORDS:
             return _word(kind, node)
-        if kind == "int":
+        if kind == "int" and self._json:
             return core_schema.no_info_before_validator_function(_whole, node | {"ge": -LARGEST, "le": LARGEST})
         for key, value in node.items():
             if key not in ("metadata", "default", "serialization"):

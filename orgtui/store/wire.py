@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, create_model
 from pydantic import Field as ModelField
-from pydantic_core import CoreSchema, PydanticSerializationError, to_jsonable_python
+from pydantic_core import CoreSchema, to_jsonable_python
 
-from orgtui.domain.errors import ERRORS, Invalid, OrgtuiError
+from orgtui.domain.errors import ERRORS, OrgtuiError
 from orgtui.store.contract.operation import Operation
 from orgtui.store.incoming import narrowed
 
@@ -94,16 +94,12 @@ class Shape:
             values = {name: getattr(value, name) for name in body.model_fields}
         else:
             values = {name: arguments[name] for name in body.model_fields}
-        values = {name: _sendable(value) if type(value) is str else value for name, value in values.items()}
-        try:
-            return body.model_construct(**values).model_dump_json().encode()
-        except PydanticSerializationError as error:
-            raise Invalid("The request holds text that is none: half a character.") from error
+        return body.model_construct(**values).model_dump_json().encode()
 
     @staticmethod
     def _written(adapter: TypeAdapter[Any], value: Any) -> str:
         written = adapter.dump_python(value, mode="json")
-        return _sendable(written) if isinstance(written, str) else json.dumps(written)
+        return written if isinstance(written, str) else json.dumps(written)
 
 
 @cache
@@ -128,11 +124,6 @@ def shape(operation: Operation) -> Shape:
     return Shape(operation, in_path, {}, _model(operation.id, None, parts), None, False)
 
 
-def _sendable(text: str) -> str:
-    """Text as UTF-8 can carry it: half a character becomes one that is as refused, or as unknown, as the half."""
-    return re.sub("[\ud800-\udfff]", "\ufffe", text)
-
-
 def _segment(text: str, *, whole: bool) -> str:
     """A value as part of a path, here and at every proxy, where nothing, dots and slashes have meanings of their own.
 
@@ -140,7 +131,7 @@ def _segment(text: str, *, whole: bool) -> str:
     """
     if not {"", ".", ".."}.isdisjoint(parts := text.split("/")) or (whole and len(parts) > 1):
         text = text.replace(".", "%2E").replace("/", "%2F") or " "
-    return quote(_sendable(text), safe="")
+    return quote(text, safe="")
 
 
 class _Body(BaseModel):

@@ -358,6 +358,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return directory / "cert.pem", directory / "key.pem"
 
 
+# The old version is asked for on purpose.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     public, private = certificate
     with serve(tmp_path, "--host", "0.0.0.0", "--tls-cert", str(public), "--tls-key", str(private)) as running:

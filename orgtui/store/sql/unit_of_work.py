@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import Forbidden, KeyReused, NotFound
+from orgtui.domain.errors import Forbidden, Invalid, KeyReused, NotFound
 from orgtui.domain.months import micros
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, allows, refusal
 from orgtui.store.contract.access import Kind
@@ -120,7 +121,8 @@ class UnitOfWork:
 
     def read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a read: permission and rows of the same moment."""
-        return reread(lambda: self._read(operation, function, arguments))
+        with _numbers_that_fit():
+            return reread(lambda: self._read(operation, function, arguments))
 
     def _read(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         with self._database.reading() as rows:
@@ -139,7 +141,7 @@ class UnitOfWork:
 
     def write(self, operation: Operation, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """Run a write: all of it is kept, or nothing."""
-        with self._database.writing(self._organization) as session:
+        with _numbers_that_fit(), self._database.writing(self._organization) as session:
             now = self._ambient.now()
             tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, now, self._keys)
             key = current_key()
@@ -207,6 +209,14 @@ class UnitOfWork:
     def _find(self, rows: Rows) -> None:
         if not rows.one("SELECT 1 FROM organizations WHERE id = :org", org=self._organization):
             raise NotFound("The organization has been deleted.")
+
+
+@contextmanager
+def _numbers_that_fit() -> Iterator[None]:
+    try:
+        yield
+    except OverflowError:
+        raise Invalid("A number is larger than any that can be kept.") from None
 
 
 def _close(tx: Write, operation: Operation, key: str | None, request: str, result: Any) -> None:
