@@ -111,7 +111,7 @@ def test_every_operation_is_found_where_it_says(site: Site, whose: str | None) -
         site.renew()
 
 
-@pytest.mark.parametrize("id", ["", "a/b", "..", ".", "a%2Fb", "a b", "ä", "?x=1", "#", "\\", "me/seen", "\ud800"])
+@pytest.mark.parametrize("id", ["", "a/b", "..", ".", "a%2Fb", "a b", "ä", "?x=1", "#", "\\", "me/seen"])
 def test_an_id_of_any_form_is_one_that_is_not_there(site: Site, id: str) -> None:
     remote = open_remote_store(site.url, Secret(site.kit.tokens["owner"]), site.clock.ambient())
     for work in (remote.store.workspaces.open, remote.store.team.remove, remote.store.team.resend):
