@@ -281,6 +281,7 @@ class PayScreen(SectionScreen["Paying"]):
             self.page = await self._service.look(self._payment_id)
         except OrgtuiError as error:
             self._unanswered = error.message
+            self._delay = max(self._delay, error.details.get("retry_after", 0.0))
             self._tell()
             self._look_later()
 

@@ -43,8 +43,12 @@ class Paid:
     disputed: bool = False
 
     @property
+    def left(self) -> int:
+        return self.amount - sum(self.back.values())
+
+    @property
     def here(self) -> int:
-        return self.amount - sum(self.back.values()) if self.state == "paid" else 0
+        return self.left if self.state == "paid" else 0
 
 
 class MoneyMachine(RuleBasedStateMachine):
@@ -147,6 +151,16 @@ class MoneyMachine(RuleBasedStateMachine):
         elif page.id.startswith("plink_"):
             money.state = "open"
 
+    @rule(which=ANY, amount=AMOUNTS)
+    def pays_elsewhere(self, which: int, amount: int) -> None:
+        """On a page for the same order that is not ours: of another sum it is no credits, whatever becomes of it."""
+        if self.ours and wait(self.till.platform.billing.books()).customer:
+            payment = self.ours[which % len(self.ours)]
+            order = self.till.order(payment, amount=Money(amount))
+            page = self.bench.provider.start_purchase(order, key=f"elsewhere-{next(self.calls)}")
+            self.bench.pay(page)
+            self.pages[page.id] = Paid(amount, "paid" if payment.amount == page.amount else "wrong")
+
     @rule(which=ANY, succeeds=st.booleans())
     def it_arrives(self, which: int, succeeds: bool) -> None:
         if (found := self.page(which, "slow")) is not None:
@@ -161,19 +175,21 @@ class MoneyMachine(RuleBasedStateMachine):
 
     @rule(which=ANY, cents=st.integers(1, 900))
     def gets_some_back(self, which: int, cents: int) -> None:
-        if (found := self.page(which, "paid")) is not None and not found[1].disputed and found[1].here >= cents:
+        found = self.page(which, "paid", "wrong")
+        if found is not None and not found[1].disputed and found[1].left >= cents:
             refund = self.bench.refund(self._payment(found[0]), Money(cents))
             found[1].back[refund] = cents
 
     @rule(which=ANY)
     def does_not_get_it_after_all(self, which: int) -> None:
-        if (found := self.page(which, "paid")) is not None and not found[1].disputed and found[1].back:
+        found = self.page(which, "paid", "wrong")
+        if found is not None and not found[1].disputed and found[1].back:
             refund, _ = found[1].back.popitem()
             self.bench.fail_refund(refund)
 
     @rule(which=ANY)
     def disputes(self, which: int) -> None:
-        if (found := self.page(which, "paid")) is not None and not found[1].disputed:
+        if (found := self.page(which, "paid", "wrong")) is not None and not found[1].disputed:
             found[1].disputed = True
             found[1].back[self.bench.dispute(self._payment(found[0]))] = found[1].amount
 

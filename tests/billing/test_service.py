@@ -733,6 +733,37 @@ class TestReconciling:
         assert (till.payment(payment).status, till.payment(payment).refunded) == (PARTLY_REFUNDED, Money(2_000))
         nothing_new(till)
 
+    def test_two_wrong_sums_are_told_once(self, till: Till) -> None:
+        payment = till.buy(5_000).payment
+        for amount in (Money(3_000), Money(4_000)):
+            paid_elsewhere(till, payment, amount=amount)
+        till.reconcile()
+        assert "€" in str(till.payment(payment).trouble)
+        nothing_new(till)
+
+    @pytest.mark.parametrize("first", [True, False])
+    @pytest.mark.parametrize("succeeds", [True, False])
+    def test_a_wrong_sum_does_not_hide_what_is_on_its_way(self, till: Till, succeeds: bool, first: bool) -> None:
+        payment = till.buy(5_000).payment
+        own = till.page(payment)
+        if first:
+            paid_elsewhere(till, payment, amount=Money(3_000))
+            till.reconcile()
+            assert till.payment(payment).status is MISMATCH
+        till.bench.pay_slowly(own)
+        till.reconcile()
+        if not first:
+            paid_elsewhere(till, payment, amount=Money(3_000))
+            till.reconcile()
+            assert "€30.00 was paid" in str(till.payment(payment).trouble)
+        till.bench.advance(days=2)
+        assert till.payment(payment).status is PROCESSING
+        nothing_new(till)
+        till.bench.arrive(own, succeeds=succeeds)
+        till.reconcile()
+        assert till.balance() == (50 if succeeds else 0)
+        nothing_new(till)
+
     def test_another_organizations_money_is_not_ours(self, till: Till) -> None:
         payment = till.buy().payment
         other = till.order(payment, organization="org_other", id="pay_other")

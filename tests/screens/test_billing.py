@@ -15,7 +15,7 @@ from rich.color import Color as RichColor
 from textual.widgets import Button, Input
 
 from orgtui.billing.demo import DemoBilling
-from orgtui.billing.provider import Payer
+from orgtui.billing.provider import Busy, Checkout, Payer
 from orgtui.billing.results import Paying
 from orgtui.billing.service import BillingService
 from orgtui.billing.words import STATUSES
@@ -597,6 +597,24 @@ async def test_a_provider_that_does_not_answer_is_a_line_and_loses_nothing(demo_
         await press(pilot, "enter", "enter")
         await until(pilot, lambda: any("Nothing was charged." in said for said in toasts(pilot)))
         await reads(pilot, "#banners", "€25.00 waits for its payment")
+
+
+class Crowded(DemoBilling):
+    """A provider that has too much to do to be asked how a payment stands."""
+
+    def checkout(self, id: str) -> Checkout:
+        raise Busy("The payment provider has too much to do.", retry_after=40)
+
+
+def crowded(opened: SqlStore, ambient: Ambient) -> BillingService:
+    return BillingService(opened.store, opened.platform, Crowded(ambient), ambient)
+
+
+@awaited
+async def test_a_provider_that_has_too_much_to_do_is_asked_when_it_says(demo_database: SqliteDatabase) -> None:
+    async with opened(make_app(demo_database, "billing", billing=crowded), USUAL) as pilot:
+        await to_pay_screen(pilot)
+        await reads(pilot, "#pay-sheet", "too much to do. Asked 14:02:00, again in 40 s", "Waiting for payment")
 
 
 @awaited

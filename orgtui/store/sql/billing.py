@@ -281,9 +281,11 @@ _CHANGES = {"status", "receipt", "receipt_url", "trouble"}
 def _pay(tx: Write, row: PaymentRow, told: contract.Settlement) -> bool:
     """Money is there: whether it became credits now."""
     if told.amount != (ordered := Money(row.minor, row.currency)):
-        if row.status != PaymentStatus.PAID:
-            row.status = PaymentStatus.MISMATCH.value
-            row.trouble = f"{told.amount} was paid, and {ordered} was ordered: no credits were given."
+        if row.status not in (PaymentStatus.PAID, PaymentStatus.MISMATCH):
+            # It is told once. What is on its way meanwhile may be the right sum: that is still waited for.
+            if row.status != PaymentStatus.PROCESSING:
+                row.status, row.trouble = PaymentStatus.MISMATCH.value, None
+            row.trouble = row.trouble or f"{told.amount} was paid, and {ordered} was ordered: no credits were given."
         return False
     if row.status != PaymentStatus.PAID:
         row.status, row.trouble = PaymentStatus.PAID.value, None
@@ -311,10 +313,12 @@ def _credited(money: str | None) -> str:
 def _move(row: PaymentRow, told: contract.Settlement) -> bool:
     """Nothing is paid yet, or never will be; never back from money, and of another page only that money comes."""
     stored, ours = PaymentStatus(row.status), row.page is None or told.page in (row.page, "")
-    if stored in (PaymentStatus.PAID, PaymentStatus.MISMATCH):
+    if stored is PaymentStatus.PAID:
         return False
     if told.status is PaymentStatus.PROCESSING:
-        row.status, row.trouble = told.status.value, None
+        if stored is not PaymentStatus.PROCESSING:
+            row.status = told.status.value
+            row.trouble = row.trouble if stored is PaymentStatus.MISMATCH else None
     elif ours and stored.waits:
         if told.status is PaymentStatus.EXPIRED and row.withdrawn_at is not None:
             row.status = PaymentStatus.CANCELLED.value
