@@ -13,10 +13,12 @@ from textual.widgets import Button, Input
 from orgtui.domain.codes import is_token
 from orgtui.domain.errors import Unauthenticated
 from orgtui.domain.roles import Permission
+from orgtui.domain.text import DANGEROUS
 from orgtui.store import demo
 from orgtui.store.contract.access import Kind, NewToken, Token
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore
+from orgtui.widgets.filter_table import FilterTable, plain
 from tests.conftest import OWNER, TODAY
 from tests.screens.harness import (
     SMALL,
@@ -351,6 +353,8 @@ async def test_names_too_long_and_hostile_are_only_names(demo_database: SqliteDa
             "UPDATE access_tokens SET name = ? WHERE name = ?", ("\x1b]52;c;aGk=\x07" + "x" * 80, GATEWAY)
         )
     async with opened(make_app(demo_database, "access"), size) as pilot:
+        rows = pilot.app.screen.query_one(FilterTable).rows
+        assert not [cell for each in rows for cell in each.cells if DANGEROUS.search(plain(cell))]
         await press(pilot, "enter")
         for _ in range(4):
             for key in ("m", "escape", "x", "escape"):
