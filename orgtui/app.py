@@ -81,6 +81,7 @@ class OrgTui(SafeApp[None]):
             Binding(str(number), f"section('{name}')", title, id=f"app.{name}", show=False)
             for number, (name, title) in enumerate(SECTIONS.items(), 1)
         ),
+        Binding("9", "section('access')", "Access", id="app.access", show=False),
         Binding("0", "section('audit')", "Audit Log", id="app.audit", show=False),
         Binding("question_mark", "help", "Help", id="app.help", key_display="?"),
         Binding("ctrl+p", "palette", "Commands", id="app.palette"),

@@ -90,7 +90,7 @@ def _list(arguments: argparse.Namespace) -> None:
                 (
                     token.name,
                     token.kind,
-                    ", ".join(token.scopes) or "all that it can",
+                    ", ".join(token.scopes) or "all it can",
                     token.maker,
                     "expired" if token.expired else f"{token.expires.astimezone(zone):%-d %b %Y}",
                     ago(token.last_used, now, zone) if token.last_used else NONE,

@@ -280,9 +280,20 @@ def join(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(shown(member, ZoneInfo("UTC")))
         return
-    store = f" --store {shlex.quote(arguments.store)}" if arguments.store else ""
     say(f"Welcome, {clean(member.name)}: you are {_AS[member.role]} now.")
+    if server := settings_of(arguments).server:
+        _say_token_needed(member, server.url)
+        return
+    store = f" --store {shlex.quote(arguments.store)}" if arguments.store else ""
     say(f"Open the organization: orgtui{store} --as {shlex.quote(member.email)}")
+
+
+def _say_token_needed(member: Member, url: str) -> None:
+    """Through a server nobody is somebody by saying so: a token says who comes, and the first is made beside it."""
+    say("To come in you need a token. Whoever runs the server makes it for you, there:")
+    say(f"    orgtui --as {shlex.quote(member.email)} access create laptop")
+    say("Then give it to orgtui, once:")
+    say(f"    orgtui login {shlex.quote(url)}")
 
 
 def _standard_input() -> str:

@@ -75,6 +75,26 @@ _SEEN = (
 
 
 @dataclass(frozen=True, slots=True)
+class _Token:
+    name: str
+    kind: str
+    scopes: tuple[str, ...]
+    maker: str
+    made: int  # days ago
+    days: int
+    used: timedelta  # ago
+
+
+_TOKENS = (
+    _Token("Ada's laptop", "person", (), OWNER, 26, 30, timedelta(minutes=8)),
+    _Token(
+        "n8n gateway", "platform", ("record_usage", "set_inventory", "use_keys"), OWNER, 189, 366, timedelta(minutes=2)
+    ),
+    _Token("Monthly report", "automation", ("view",), "jonas.weber@acme.example", 101, 90, timedelta(days=12)),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class _Space:
     name: str
     description: str
@@ -239,7 +259,10 @@ async def _fill(path: Path, today: date, seed: int) -> None:
     opened = open_sql_store(database, OWNER, ambient)
     try:
         await past.tell(
-            _settle(opened.store, past, today), _keys(opened, past, today), _work(opened, past, today, figures)
+            _settle(opened.store, past, today),
+            _keys(opened, past, today),
+            _work(opened, past, today, figures),
+            *(_made(token, database, past, today, seed) for token in _TOKENS),
         )
     finally:
         opened.close()
@@ -304,6 +327,26 @@ async def _keys(opened: SqlStore, past: _Past, today: date) -> None:
         await opened.platform.api_keys.use(provider)
     await past.until(demo_now(today) - timedelta(minutes=2))
     await opened.platform.api_keys.use("openai")
+
+
+async def _made(token: _Token, database: SqliteDatabase, past: _Past, today: date, seed: int) -> None:
+    """A token, and its last use. Its randomness is its own, so that everything else is the same without it."""
+    from orgtui.domain.roles import Permission
+    from orgtui.store.contract.access import Kind, NewToken
+    from orgtui.store.sql.store import open_sql_store
+
+    own = random.Random(f"{token.name} {seed}")  # noqa: S311
+    await past.day(today - timedelta(days=token.made), time(10, 20))
+    opened = open_sql_store(database, token.maker, Ambient(now=lambda: past.now, random=own.randbytes))
+    scopes = tuple(map(Permission, token.scopes))
+    try:
+        made = await opened.store.access.create(
+            NewToken(name=token.name, kind=Kind(token.kind), scopes=scopes, days=token.days)
+        )
+        await past.until(demo_now(today) - token.used)
+        await opened.admit(made.secret)
+    finally:
+        opened.close()
 
 
 async def _work(opened: SqlStore, past: _Past, today: date, source: random.Random) -> None:

@@ -224,9 +224,10 @@ class FilterTable(Vertical):
     def _say(self, words: str, column: Column) -> None:
         total = len(self.rows) if self.total is None else self.total
         shown = f"{len(self._shown):,} of {total:,}" if words or len(self._shown) < total else f"{total:,}"
+        noun = self._noun.removesuffix("s") if shown == "1" else self._noun
         order = f"by {column.title.lower()}{', turned round' if self.turned else ''}"
         hint = "" if self._title else self._placeholder
-        self.query_one(_Head).words = (self.needle or hint, f"{shown} {self._noun} · {order}")
+        self.query_one(_Head).words = (self.needle or hint, f"{shown} {noun} · {order}")
 
     def _fill_table(self, found: Sequence[Row], selected: str | None) -> None:
         table, ink = self.query_one(_Rows), Ink.of(self.app)
@@ -265,8 +266,9 @@ class FilterTable(Vertical):
         scrolls = len(rows) + HEADER > self.query_one(_Rows).size.height
         room = self.size.width - 2 * len(columns) - scrolls
         left = room - sum(wanted.values())
-        words = [index for index, column in columns.items() if not column.figures and not column.whole]
-        while left < 0 and (widest := max(words, key=wanted.__getitem__)) and wanted[widest] > _NARROWEST:
+        # Of two that are as wide the later one gives way: the first says which row it is.
+        words = [index for index, column in reversed(columns.items()) if not column.figures and not column.whole]
+        while left < 0 and wanted[widest := max(words, key=wanted.__getitem__)] > _NARROWEST:
             wanted[widest] -= 1
             left += 1
         growing = [index for index, column in columns.items() for _ in range(column.grows)]

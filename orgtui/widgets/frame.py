@@ -31,7 +31,7 @@ SECTIONS = {
     "workspaces": "Workspaces",
 }
 # What has a screen of its own beside the six, reached by its key and from the palette.
-ELSEWHERE = {"audit": "Audit Log"}
+ELSEWHERE = {"access": "Access", "audit": "Audit Log"}
 TITLES = SECTIONS | ELSEWHERE
 SMALLEST = (60, 20)
 

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import re
+import shlex
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from orgtui.domain.text import DANGEROUS
+from tests import served
 from tests.cli.conftest import Run
 from tests.cli.test_root import ORGTUI
 from tests.conftest import OWNER, Clock, copy_of_acme
@@ -393,11 +395,32 @@ def test_a_code_lets_its_holder_in_once_whoever_acts(orgtui: Run) -> None:
     (entry,) = invited(orgtui, GRACE)
     done = orgtui("--as", "stranger@x.example", "join", entry["code"], "--name", "Grace Hopper")
     assert (done.code, done.err) == (0, "")
-    welcome, then = done.out.splitlines()
+    welcome, then = done.out.splitlines()[:2]
     assert welcome == "Welcome, Grace Hopper: you are an admin now."
-    assert re.fullmatch(rf"Open the organization: orgtui --store \S+ --as {GRACE}", then)
+    if served.WAY is None:
+        assert re.fullmatch(rf"Open the organization: orgtui --store \S+ --as {GRACE}", then)
     assert people(orgtui)[GRACE]["name"] == "Grace Hopper"
     unchanged(orgtui, "join", entry["code"], "--name", "Mallory", code=4, said="This invitation is not valid")
+
+
+def test_who_joins_through_a_server_is_told_of_the_token_they_need(
+    orgtui: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (entry,) = invited(orgtui, GRACE)
+    street = served.Street()
+    with served.listening(street) as url, monkeypatch.context() as patched:
+        patched.setattr(served, "WAY", served.Way(url, street))
+        done = orgtui("join", entry["code"], "--name", "Grace Hopper")
+    assert done.out.splitlines() == [
+        "Welcome, Grace Hopper: you are an admin now.",
+        "To come in you need a token. Whoever runs the server makes it for you, there:",
+        f"    orgtui --as {GRACE} access create laptop",
+        "Then give it to orgtui, once:",
+        f"    orgtui login {url}/0",
+    ]
+    # What it says works: the token is hers.
+    create = shlex.split(done.out.splitlines()[2].strip())[1:]
+    assert orgtui(*create, "--json").json["maker"] == GRACE
 
 
 def test_a_code_comes_from_standard_input_where_nobody_sees_it(orgtui: Run) -> None:

@@ -94,13 +94,13 @@ MASKED = "sk-admin-" + "b" * 48
 
 
 @sizes
-@pytest.mark.parametrize("section", ["api_keys", "workspaces"])
+@pytest.mark.parametrize("section", ["access", "api_keys", "workspaces"])
 def test_list(snap_compare: Compare, demo_database: SqliteDatabase, section: str, size: Any) -> None:
     assert snap_compare(make_app(demo_database, section), terminal_size=size, run_before=after("enter", "right"))
 
 
 @pytest.mark.parametrize("theme", ["light", "ansi"])
-@pytest.mark.parametrize("section", ["api_keys", "workspaces"])
+@pytest.mark.parametrize("section", ["access", "api_keys", "workspaces"])
 def test_list_in_other_colours(snap_compare: Compare, demo_database: SqliteDatabase, section: str, theme: str) -> None:
     assert snap_compare(make_app(demo_database, section, theme), terminal_size=WIDE, run_before=after("enter", "j"))
 
@@ -196,12 +196,30 @@ def test_workspace_dialogs(snap_compare: Compare, demo_database: SqliteDatabase,
     assert snap_compare(make_app(demo_database, "workspaces"), terminal_size=WIDE, run_before=after(*keys))
 
 
+@sizes
+@pytest.mark.parametrize("actor", [OWNER, "jonas.weber@acme.example"], ids=["owner", "admin"])
+@pytest.mark.parametrize(
+    "keys",
+    [("n",), ("n", "r", "tab", "tab", "tab", "a", "space", "j", "space"), ("enter", "G", "x")],
+    ids=["new", "scopes", "revoke"],
+)
+def test_access(
+    snap_compare: Compare, demo_database: SqliteDatabase, keys: tuple[str, ...], actor: str, size: Any
+) -> None:
+    assert snap_compare(make_app(demo_database, "access", actor=actor), terminal_size=size, run_before=after(*keys))
+
+
+def test_no_tokens(snap_compare: Compare, acme: SqliteDatabase, clock: Clock) -> None:
+    app = make_app(acme, "access", ambient=clock.ambient())
+    assert snap_compare(app, terminal_size=WIDE, run_before=after())
+
+
 def test_alone(snap_compare: Compare, acme: SqliteDatabase, clock: Clock) -> None:
     app = make_app(acme, "team", ambient=clock.ambient())
     assert snap_compare(app, terminal_size=WIDE, run_before=after())
 
 
-@pytest.mark.parametrize("section", ["general", "team", "usage"])
+@pytest.mark.parametrize("section", ["access", "general", "team", "usage"])
 def test_loading(snap_compare: Compare, demo_database: SqliteDatabase, section: str) -> None:
     async def wait(pilot: Drive) -> None:
         await sees(pilot, "Loading")
@@ -210,7 +228,7 @@ def test_loading(snap_compare: Compare, demo_database: SqliteDatabase, section: 
 
 
 @pytest.mark.parametrize("kind", ["failed", "forbidden"])
-@pytest.mark.parametrize("operation", ["general.show", "team.show", "usage.month"])
+@pytest.mark.parametrize("operation", ["access.show", "general.show", "team.show", "usage.month"])
 def test_trouble(snap_compare: Compare, demo_database: SqliteDatabase, operation: str, kind: str) -> None:
     fault = operation if kind == "failed" else f"{operation}:forbidden"
     app = make_app(demo_database, operation.partition(".")[0], fail={fault})

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from orgtui.domain.errors import Forbidden, Invalid, NotFound
-from orgtui.domain.roles import Permission, Role
+from orgtui.domain.roles import PERMISSIONS, PLATFORM_TOKEN_PERMISSIONS, READING_PERMISSIONS, Permission, Role
 from orgtui.store.contract.operation import STRICT, operation
 
 SHORTEST_DAYS, DAYS, LONGEST_DAYS = 1, 90, 366
@@ -22,7 +22,15 @@ class Kind(StrEnum):
     AUTOMATION = "automation"
 
 
+OWNERS_ONLY = "Only an owner can make a token for the platform."
 PREFIXES = {Kind.PERSON: "orgtui_pat_", Kind.PLATFORM: "orgtui_plt_", Kind.AUTOMATION: "orgtui_aut_"}
+
+
+def bounds(kind: Kind, role: Role) -> frozenset[Permission]:
+    """All that a token of *kind* may when who made it has *role*."""
+    if kind is Kind.PLATFORM:
+        return PLATFORM_TOKEN_PERMISSIONS if role is Role.OWNER else frozenset()
+    return PERMISSIONS[role] & READING_PERMISSIONS if kind is Kind.AUTOMATION else PERMISSIONS[role]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,6 @@ from orgtui.store.sql.queries import access as queries
 from orgtui.store.sql.tables import AccessToken, Member
 from orgtui.store.sql.unit_of_work import Write
 
-_OWNERS_ONLY = "Only an owner can make a token for the platform."
-
 
 def create(tx: Write, token: contract.NewToken) -> contract.NewSecret:
     """One token; it leaves here in clear, once."""
@@ -65,13 +63,13 @@ def revoke(tx: Write, id: str) -> contract.Token:
 
 def _scopes(tx: Write, token: contract.NewToken) -> frozenset[Permission]:
     role = tx.role or Role.ADMIN
-    may = queries.bounds(token.kind, role)
+    may = contract.bounds(token.kind, role)
     if not may:
-        raise Forbidden(_OWNERS_ONLY)
+        raise Forbidden(contract.OWNERS_ONLY)
     named = frozenset(token.scopes)
     if beyond := sorted(named - may):
         raise Forbidden(f"A token may no more than its kind and your role: not {beyond[0]}.")
-    if tx.bearer and tx.bearer.scopes < queries.bounds(tx.bearer.kind, role):
+    if tx.bearer and tx.bearer.scopes < contract.bounds(tx.bearer.kind, role):
         beyond = sorted((named or may) - tx.bearer.scopes)
     if beyond:
         raise Forbidden(f"A token made with a token may no more than that one: not {beyond[0]}; name its scopes.")

@@ -9,15 +9,8 @@ from datetime import datetime
 
 from orgtui.domain.errors import NotFound, Unauthenticated
 from orgtui.domain.months import instant, micros
-from orgtui.domain.roles import (
-    PERMISSIONS,
-    PLATFORM,
-    PLATFORM_TOKEN_PERMISSIONS,
-    READING_PERMISSIONS,
-    Permission,
-    Role,
-)
-from orgtui.store.contract.access import Kind, Token, TokensPage
+from orgtui.domain.roles import PLATFORM, Permission, Role
+from orgtui.store.contract.access import Kind, Token, TokensPage, bounds
 from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.unit_of_work import Read
 
@@ -80,13 +73,6 @@ def tokens(tx: Read) -> list[Token]:
         )
         for id_, kind, name, scopes, maker, role, created, expires, used in tx.rows.all(_TOKENS, org=tx.organization)
     ]
-
-
-def bounds(kind: Kind, role: Role) -> frozenset[Permission]:
-    """All that a token of *kind* may when who made it has *role*."""
-    if kind is Kind.PLATFORM:
-        return PLATFORM_TOKEN_PERMISSIONS if role is Role.OWNER else frozenset()
-    return PERMISSIONS[role] & READING_PERMISSIONS if kind is Kind.AUTOMATION else PERMISSIONS[role]
 
 
 def maker(rows: Rows, organization: str, hashed: str) -> tuple[str, str, int | None]:
