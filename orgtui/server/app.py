@@ -55,15 +55,15 @@ def application(house: House) -> ASGIApp:
     admission = Admission(house.opened.admit, house.ambient, figures, behind_proxy=house.behind_proxy)
 
     async def perform(request: Request, declared: Operation, arguments: dict[str, Any]) -> Any:
+        guest = None if declared.needs is None else admission.guest(request)
+        store = guest.store if guest else house.opened.outside
         section: Any
-        if declared.needs is None:
-            section = getattr(house.opened.outside, declared.section)
-        elif made := house.services.get(declared.section):
-            guest = admission.guest(request)
-            await guest.permit(declared)
-            section = await made[1](guest.store)
+        if made := house.services.get(declared.section):
+            if guest:
+                await guest.permit(declared)
+            section = await made[1](store)
         else:
-            section = getattr(admission.guest(request).store, declared.section)
+            section = getattr(store, declared.section)
         return await getattr(section, declared.name)(**arguments)
 
     app = FastAPI(
