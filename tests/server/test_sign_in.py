@@ -30,6 +30,7 @@ from orgtui.oidc.service import NoSignIn, SignInService
 from orgtui.settings import Oidc, ServerUrl
 from orgtui.sign_in import Provider as Told
 from orgtui.sign_in import nonce_for
+from orgtui.store.contract.team import NewInvitation
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.conftest import OWNER
@@ -150,6 +151,16 @@ def test_letters_that_only_fold_alike_are_another_mailbox(site: Site, idp: Provi
         assert address == f"{alike}am@acme.example".casefold()
         assert refused(site, idp.token(f"{alike}am@acme.example")) == NOBODY
         assert enter(site, idp.token(address)).status == 200
+
+
+def test_who_has_joined_is_told_to_sign_in(site: Site, idp: Provider) -> None:
+    for provided in (True, False):
+        site.door = site.door if provided else NoSignIn()
+        invitation = NewInvitation(email=f"new{provided}@acme.example")
+        code = wait(site.opened.store.team.invite(invitation)).code
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        said = site.ask("POST", f"/join/{code}", b"name=New", headers=form).body.decode()
+        assert ("Sign in with this address" in said, "Ask whoever runs the server" in said) == (provided, not provided)
 
 
 # What the server refuses.
@@ -390,9 +401,10 @@ def test_a_provider_that_is_gone_is_told(site: Site, idp: Provider) -> None:
 ELSEWHERE = ["http://evil.example/jwks", "https://127.0.0.1/jwks", "http://127.0.0.1:1/jwks", "file:///etc/passwd", 7]
 
 
-@pytest.mark.parametrize("url", [*ELSEWHERE, "http://user@127.0.0.1", "http://[", "//127.0.0.1/jwks", "/jwks"])
+@pytest.mark.parametrize("url", [*ELSEWHERE, "http://user@{host}/jwks", "http://[", "//{host}/jwks", "/jwks"])
 def test_a_document_sends_the_server_nowhere_else(site: Site, idp: Provider, url: Any) -> None:
-    idp.described["jwks_uri"] = url
+    host = idp.url.removeprefix("http://")
+    idp.described["jwks_uri"] = url.replace("{host}", host) if isinstance(url, str) else url
     assert enter(site, idp.token(ADMIN)).status == 503
     assert "/jwks" not in idp.asked
 
@@ -641,6 +653,14 @@ def test_a_stranger_is_told_what_to_do(program: Program, idp: Provider) -> None:
         terminal.until(f"orgtui: {NOBODY}")
         assert terminal.wait()[0] == 3
     assert program.kept() == []
+
+
+def test_programs_get_one_value(program: Program, idp: Provider) -> None:
+    with program.login("--json") as terminal:
+        idp.approve(shown_code(terminal), ADMIN)
+        terminal.until(f'"actor": "{ADMIN}"')
+        assert terminal.wait()[0] == 0
+    assert len(program.kept()) == 1
 
 
 def test_ctrl_c_ends_the_waiting_at_once(program: Program) -> None:
