@@ -15,7 +15,8 @@ from orgtui.vault import Secret
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _SCOPE = "openid email"
 # Seconds, as the RFC has them: between two questions unless told, and more between them when it was too often.
-_INTERVAL, _SLOWER, _LONGEST_INTERVAL = 5.0, 5.0, 60.0
+# While nobody answers it is asked ever later.
+_INTERVAL, _SLOWER, _LATER = 5.0, 5.0, 60.0
 _LONGEST_WAIT, _LONGEST_CODE, _LONGEST_ANSWER = 3_600.0, 64, 4_096
 
 
@@ -61,7 +62,7 @@ class DeviceFlow:
         if status != 200:
             raise self._refused(status, answer)
         self._device_code = Secret(self._text(answer, "device_code", _LONGEST_ANSWER))
-        self._interval = max(1.0, min(self._number(answer, "interval", _INTERVAL), _LONGEST_INTERVAL))
+        self._interval = max(1.0, self._number(answer, "interval", _INTERVAL))
         seconds = min(self._number(answer, "expires_in"), _LONGEST_WAIT)
         self._end = begun + seconds
         complete = "verification_uri_complete"
@@ -76,14 +77,14 @@ class DeviceFlow:
         """The ID token, as soon as they have signed in; raises Forbidden, SignInEnded, Unreachable."""
         form = {"grant_type": _GRANT, "device_code": self._device_code.reveal(), "client_id": self._client_id}
         while True:
-            await self._sleep(self._interval)
+            await self._sleep(max(0.0, min(self._interval, self._end - self._clock())))
             if self._clock() >= self._end:
                 raise SignInEnded("Nobody signed in while the code worked; begin anew.")
             try:
                 status, answer = await self._issuer.post(self._token_place, form)
             except Unreachable:
                 # It may come back while the code still works.
-                self._interval = min(self._interval * 2, _LONGEST_INTERVAL)
+                self._interval = max(self._interval, min(self._interval * 2, _LATER))
                 continue
             if status == 200:
                 return Secret(self._text(answer, "id_token", 4 * _LONGEST_ANSWER))

@@ -503,6 +503,16 @@ def test_a_code_that_nobody_used_ends(idp: Provider, hours: Hours, told: int) ->
     assert hours.now == 60
 
 
+def test_a_long_interval_is_kept_until_the_end(idp: Provider, hours: Hours) -> None:
+    idp.interval, idp.lifetime = 90, 200
+    signing = flow(idp, hours)
+    wait(signing.begin())
+    with pytest.raises(SignInEnded):
+        wait(signing.wait())
+    assert hours.slept == [90, 90, 20]
+    assert idp.too_often == 0
+
+
 def test_a_provider_that_comes_back_is_asked_again_and_later(idp: Provider, hours: Hours) -> None:
     idp.interval = 5
     signing = flow(idp, hours, seconds=1)
