@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import time
 from collections import Counter
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -86,7 +87,7 @@ class Provider:
         algorithm = algorithm or ("RS256" if isinstance(key, RSAKey) else "ES256")
         header = {"alg": algorithm, "kid": key.kid, "typ": "JWT"}
         claims = {name: value for name, value in told.items() if value is not None}
-        return jwt.encode(header, claims, key, algorithms=[algorithm])
+        return jws.serialize_compact(header, json.dumps(claims), key, algorithms=[algorithm])
 
     def approve(self, user_code: str, email: str) -> None:
         """What somebody does in their browser."""
