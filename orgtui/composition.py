@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from orgtui.key_service import KeyService
     from orgtui.key_tests import KeyTests
     from orgtui.mail import Mailer
+    from orgtui.sign_in import SignIn
     from orgtui.store.contract import Store
     from orgtui.store.sql.database import Database
     from orgtui.store.sql.store import SqlStore
@@ -100,6 +102,38 @@ def _remote(settings: Settings, ambient: Ambient, patience: float | None) -> Ope
         return made
 
     return Opened(remote.store, remote.close, key_tests, payments)
+
+
+@contextmanager
+def door(settings: Settings, ambient: Ambient) -> Iterator[SignIn]:
+    """How one signs in at the server that the settings name, without a token."""
+    from orgtui.sign_in import SignIn
+    from orgtui.store.remote import open_remote_store
+
+    assert settings.server is not None
+    remote = open_remote_store(settings.server.url, None, ambient)
+    try:
+        made: SignIn = remote.service(SignIn)
+        yield made
+    finally:
+        remote.close()
+
+
+def sign_in_service(settings: Settings, opened: SqlStore, ambient: Ambient) -> SignIn:
+    """How a server lets people sign in; raises Invalid where what that takes is not installed."""
+    from orgtui.oidc.service import NoSignIn, SignInService
+
+    if (oidc := settings.oidc) is None:
+        return NoSignIn()
+    from orgtui.oidc.issuer import SERVERS_PATIENCE, Issuer
+
+    try:
+        from orgtui.oidc.proofs import Verifier
+    except ModuleNotFoundError as error:
+        raise Invalid(f"To let people sign in takes {error.name}: pip install 'orgtui[oidc]'.") from error
+    issuer = Issuer(oidc.issuer, seconds=SERVERS_PATIENCE)
+    verifier = Verifier(issuer, oidc.client_id, ambient, settings.public_url)
+    return SignInService(oidc, verifier, opened.platform, ambient)
 
 
 def mailer(settings: Settings) -> Mailer | None:

@@ -14,6 +14,7 @@ from orgtui.domain.errors import Invalid
 _SQLITE = "sqlite:///"
 _KNOWN = {"store", "as", "theme", "keys", "refresh_seconds"}
 _KNOWN |= {"sales_contact", "smtp_url", "smtp_from", "smtp_password_file", "public_url"}
+_KNOWN |= {"oidc_issuer", "oidc_client_id"}
 
 Security = Literal["starttls", "tls", "none"]
 _SUBMISSION: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 587}
@@ -36,6 +37,7 @@ _LIBPQ |= {"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiat
 _LIBPQ |= {"target_session_attrs", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"}
 _WEB = rf"(?ai)(?P<scheme>https?)://{_HOST_AND_PORT}(?:/[a-z0-9._~!$&'()*+,;=:%/-]*)?"
 _ADDRESS = r"""[^\s@<>,;:"()\[\]\\]{1,64}@[^\s@<>,;:"()\[\]\\]{1,255}"""
+_CLIENT_ID = r"[!-~]{1,255}"
 _NOT_ENCODED = r"%(?![0-9A-Fa-f]{2})"
 # Undecodable bytes are surrogates here rather than an exception, which would show the password.
 _NOT_TEXT = r"[\x00-\x1f\x7f\ud800-\udfff]"
@@ -61,6 +63,22 @@ class Stripe:
     key: str = field(repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
     api_base: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oidc:
+    """Where people sign in: `issuer` is the identity provider's URL as it writes it itself, to the slash at its end.
+
+    `client_id` is what it knows orgtui by: a public client, which has no secret.
+    """
+
+    issuer: str
+    client_id: str
+
+    @property
+    def near(self) -> bool:
+        """Whether it is on this machine."""
+        return _near(self.issuer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +140,11 @@ class ServerUrl:
     url: str
     host: str
 
+    @property
+    def near(self) -> bool:
+        """Whether it is on this machine."""
+        return _near(self.url)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -139,6 +162,7 @@ class Settings:
     smtp: Smtp | None = None
     stripe: Stripe | None = None
     public_url: str | None = None
+    oidc: Oidc | None = None
     sales_contact: str | None = None
     master_key: Path | None = None
     token: str | None = field(default=None, repr=False)
@@ -245,6 +269,7 @@ def load(
         stripe=_stripe(environ),
         sales_contact=_given("sales_contact", environ, file, path).value,
         public_url=_public_url(_given("public_url", environ, file, path)),
+        oidc=_oidc(*(_given(key, environ, file, path) for key in ("oidc_issuer", "oidc_client_id"))),
         master_key=_master_key(environ.get("ORGTUI_MASTER_KEY_FILE")),
         token=environ.get("ORGTUI_TOKEN") or None,
     )
@@ -424,3 +449,28 @@ def _public_url(given: _Given) -> str | None:
     if match["scheme"].lower() == "http" and not is_loopback(match["host"].strip("[]")):
         raise Invalid(f"{given.name} must begin with https://; http:// is for this machine only.")
     return given.value.rstrip("/")
+
+
+def _oidc(issuer: _Given, client_id: _Given) -> Oidc | None:
+    if issuer.value is None and client_id.value is None:
+        return None
+    if issuer.value is None or client_id.value is None:
+        raise Invalid("To sign in takes both: set ORGTUI_OIDC_ISSUER and ORGTUI_OIDC_CLIENT_ID.")
+    # Checked alike, but kept as it is written: the provider compares it by the letter.
+    _public_url(issuer)
+    if not re.fullmatch(_CLIENT_ID, client_id.value):
+        raise Invalid(f"{client_id.name} is not a client's id: up to 255 letters, digits and signs, without spaces.")
+    return Oidc(issuer=issuer.value, client_id=client_id.value)
+
+
+def identity_provider(issuer: str, client_id: str) -> Oidc:
+    """The same as a server tells it; raises Invalid."""
+    said = "The server's identity provider"
+    found = _oidc(_Given(issuer, said, False), _Given(client_id, said, False))
+    assert found is not None
+    return found
+
+
+def _near(url: str) -> bool:
+    match = re.fullmatch(_WEB, url)
+    return match is not None and is_loopback(match["host"].strip("[]"))

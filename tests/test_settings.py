@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orgtui.domain.errors import Invalid
-from orgtui.settings import Settings, Smtp, is_loopback, join_link, load
+from orgtui.settings import Oidc, Settings, Smtp, is_loopback, join_link, load
 
 FILE = """
 store = "sqlite:///file.db"
@@ -67,8 +67,8 @@ def test_an_empty_word_in_the_environment_is_none(config: Path) -> None:
         ("store = ", "is not TOML"),
         (
             "colour = 'red'",
-            "a setting orgtui does not know: colour. Known: as, keys, public_url, refresh_seconds, sales_contact, "
-            "smtp_from, smtp_password_file, smtp_url, store, theme.",
+            "a setting orgtui does not know: colour. Known: as, keys, oidc_client_id, oidc_issuer, public_url, "
+            "refresh_seconds, sales_contact, smtp_from, smtp_password_file, smtp_url, store, theme.",
         ),
         ("store = 5", "store is a text in quotes"),
         ("as = ['a']", "as is a text in quotes"),
@@ -425,3 +425,40 @@ print(*{"smtplib", "ssl", "socket", "email", "email_validator", "cryptography", 
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+# Where people sign in.
+
+
+@pytest.mark.parametrize(
+    ("issuer", "near"),
+    [
+        ("https://id.acme.example", False),
+        # By the letter, for so it is compared.
+        ("https://ID.acme.example/realms/acme/", False),
+        ("http://127.0.0.1:8080/realms/acme", True),
+    ],
+)
+def test_an_identity_provider_is_kept_as_it_is_written(config: Path, issuer: str, near: bool) -> None:
+    environ = {"ORGTUI_OIDC_ISSUER": issuer, "ORGTUI_OIDC_CLIENT_ID": "orgtui"}
+    found = load(environ=environ, config=config).oidc
+    assert found == Oidc(issuer=issuer, client_id="orgtui")
+    assert found.near == near
+    assert load(environ={}, config=config).oidc is None
+
+
+@pytest.mark.parametrize(
+    ("issuer", "client", "said"),
+    [
+        ("https://id.acme.example", "", "To sign in takes both"),
+        ("", "orgtui", "To sign in takes both"),
+        ("http://id.acme.example", "orgtui", "ORGTUI_OIDC_ISSUER must begin with https://"),
+        ("https://user@id.acme.example", "orgtui", "ORGTUI_OIDC_ISSUER is not a web address"),
+        ("https://id.acme.example?a=b", "orgtui", "ORGTUI_OIDC_ISSUER is not a web address"),
+        ("https://id.acme.example", "or\x1bgtui", "ORGTUI_OIDC_CLIENT_ID is not a client's id"),
+        ("https://id.acme.example", "x" * 256, "ORGTUI_OIDC_CLIENT_ID is not a client's id"),
+    ],
+)
+def test_what_is_no_identity_provider_is_refused(config: Path, issuer: str, client: str, said: str) -> None:
+    with pytest.raises(Invalid, match=said):
+        load(environ={"ORGTUI_OIDC_ISSUER": issuer, "ORGTUI_OIDC_CLIENT_ID": client}, config=config)

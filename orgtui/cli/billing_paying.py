@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ from orgtui.billing.words import STATUSES, package_name, plan_name
 from orgtui.cli.billing_serving import Desk, complain, serving
 from orgtui.cli.billing_words import TEST_MODE, local, payment_values, thing, to_come
 from orgtui.cli.output import print_json, say
+from orgtui.cli.qr_code import qr_code
 from orgtui.domain.credits import parse_amount
 from orgtui.domain.errors import OrgtuiError, Unreachable
 from orgtui.store.contract.billing import Payment, PaymentStatus
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # Seconds between two looks: people are quick at first, and then they are away.
 FIRST, SLOWER, LONGEST = 2.0, 1.5, 15.0
-# Black on white by their fixed places among 256 colours: readers want dark on light, whatever the theme.
-_PAPER, _PLAIN = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
 # Lines of words around a code.
 _WORDS = 5
 
@@ -134,26 +132,11 @@ def _invitation(paying: Paying, zone: ZoneInfo, *, wait: bool, code: bool) -> li
     """Where to pay: the address stands alone on its line, so that it can be taken up whole."""
     payment, address = paying.payment, paying.address or ""
     until = f"{payment.expires.astimezone(zone):%H:%M} ({zone.key})"
-    drawn = _code(address) if code and paying.short else []
+    drawn = qr_code(address, sys.stdout, beside=_WORDS) if code and paying.short else []
     scan = " or with the QR code" if drawn else ""
     lines = [f"Pay {payment.amount} for {thing(payment)} here{scan}, until {until}:", *drawn, address]
     lines += [TEST_MODE] if payment.mode == "test" else []
     return lines + (["Waiting for the payment; ctrl+c ends only the waiting."] if wait else [])
-
-
-def _code(url: str) -> list[str]:
-    """The QR code, where it can be seen whole; else nothing."""
-    from orgtui.qr import half_blocks
-
-    if not sys.stdout.isatty() or (sys.stdout.encoding or "").lower() != "utf-8":
-        return []
-    columns, rows = os.get_terminal_size(sys.stdout.fileno())
-    # Without colour the blocks are the terminal's light on its dark, as most terminals are.
-    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb"
-    lines = half_blocks(url, light_ink=plain)
-    if len(lines[0]) > columns or len(lines) + _WORDS > rows:
-        return []
-    return lines if plain else [f"{_PAPER}{line}{_PLAIN}" for line in lines]
 
 
 def values(paying: Paying, zone: ZoneInfo) -> dict[str, Any]:

@@ -13,7 +13,10 @@ SECTIONS = ("general", "team", "usage", "billing", "api_keys", "workspaces")
 # The demo's own day: the same screens every time.
 DEMO_TODAY = date(2026, 11, 30)
 PORT = 8470
-_LOGIN = "Keep a token, to come to a server with: then `orgtui --store URL` opens it. Tokens are made by access create."
+_LOGIN = (
+    "Sign in to a server: then `orgtui --store URL` opens it. Where the server knows your identity provider, you do so "
+    "there with a browser; else a token is asked for, as access create makes them."
+)
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,9 +60,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     serve.add_argument("--behind-proxy", action="store_true", help="a proxy in front speaks TLS, and is trusted")
     serve.set_defaults(run=_serve)
 
-    login = commands.add_parser("login", help="keep a token, to come to a server with", description=_LOGIN)
+    login = commands.add_parser("login", help="sign in to a server, or keep a token for it", description=_LOGIN)
     login.add_argument("url", metavar="URL", help="the server: https://HOST")
-    login.add_argument("--stdin", action="store_true", help="read the token from standard input")
+    login.add_argument("--stdin", action="store_true", help="give a token: it is read from standard input")
     login.add_argument("--json", action="store_true", help="print one JSON value")
     login.set_defaults(run=_login)
     logout = commands.add_parser("logout", help="forget the token of a server; to make it worthless: access revoke")

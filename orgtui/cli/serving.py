@@ -36,14 +36,14 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 def login(arguments: argparse.Namespace) -> None:
-    """Keep a token, when the server takes it."""
+    """Keep a token, when the server takes it: one that is given, or by signing in."""
     import asyncio
 
     from orgtui.composition import open_store
     from orgtui.tokens import keep
 
     settings, server = _meant(arguments)
-    token = _given(server, stdin=arguments.stdin)
+    token = _given(settings, server, arguments)
     opened = open_store(replace(settings, token=token.reveal()), system_ambient())
     try:
         found = asyncio.run(opened.store.general.overview())
@@ -74,9 +74,15 @@ def _meant(arguments: argparse.Namespace) -> tuple[Settings, ServerUrl]:
     return settings, settings.server
 
 
-def _given(server: ServerUrl, *, stdin: bool) -> Secret:
-    if stdin or not sys.stdin.isatty():
+def _given(settings: Settings, server: ServerUrl, arguments: argparse.Namespace) -> Secret:
+    """A token from standard input, or by signing in, or typed where nobody signs in."""
+    if not sys.stdin.isatty():
         return Secret(sys.stdin.buffer.read(_LONGEST).decode("utf-8", "replace").strip())
+    if not arguments.stdin:
+        from orgtui.cli.signing_in import signed_in
+
+        if (token := signed_in(settings, server, as_json=arguments.json)) is not None:
+            return token
     import getpass
 
     return Secret(getpass.getpass(f"Token for {server.host} (it is not shown): ").strip())

@@ -42,12 +42,14 @@ class Permission(StrEnum):
     SETTLE_PAYMENTS = "settle_payments"
     VIEW_AUDIT = "view_audit"
     MANAGE_ACCESS = "manage_access"
+    ADMIT_MEMBERS = "admit_members"
 
 
 _OWNER_ONLY = {Permission.DELETE_ORGANIZATION, Permission.TRANSFER_OWNERSHIP, Permission.MANAGE_BILLING}
 
-# A key in clear is for calls, not for people; and what was paid is said by who was paid.
-_PLATFORM_ONLY = {Permission.USE_KEYS, Permission.SETTLE_PAYMENTS}
+# A key in clear is for calls, not for people; what was paid is said by who was paid; and who somebody is, by who asked
+# for proof of it.
+_PLATFORM_ONLY = {Permission.USE_KEYS, Permission.SETTLE_PAYMENTS, Permission.ADMIT_MEMBERS}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(set(Permission) - _PLATFORM_ONLY),
@@ -59,12 +61,13 @@ PLATFORM_PERMISSIONS = frozenset(
         Permission.SET_INVENTORY,
         Permission.USE_KEYS,
         Permission.SETTLE_PAYMENTS,
+        Permission.ADMIT_MEMBERS,
         Permission.VIEW,
     }
 )
 
-# What a token may carry. Of payments and their credits only what runs beside the books may tell, and no token can.
-PLATFORM_TOKEN_PERMISSIONS = PLATFORM_PERMISSIONS - {Permission.SETTLE_PAYMENTS}
+# What a token may carry. Of payments, and of who somebody is, only what runs beside the books may tell; no token can.
+PLATFORM_TOKEN_PERMISSIONS = PLATFORM_PERMISSIONS - {Permission.SETTLE_PAYMENTS, Permission.ADMIT_MEMBERS}
 READING_PERMISSIONS = frozenset({Permission.VIEW, Permission.VIEW_AUDIT})
 
 REASONS: dict[Permission, str] = {
@@ -72,6 +75,7 @@ REASONS: dict[Permission, str] = {
     Permission.TRANSFER_OWNERSHIP: "Only an owner can transfer ownership.",
     Permission.USE_KEYS: "Keys are handed to the platform only; nobody reads them.",
     Permission.SETTLE_PAYMENTS: "What was paid is written down by the platform only.",
+    Permission.ADMIT_MEMBERS: "Who signs in is let in by the server only, which asked for proof.",
     Permission.MANAGE_BILLING: "Billing is the owner's; admins can look, not change.",
 }
 

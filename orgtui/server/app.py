@@ -17,11 +17,11 @@ import orgtui
 from orgtui.billing.provider import BillingNotReady
 from orgtui.billing.service import BillingService
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import OrgtuiError
+from orgtui.domain.errors import NotFound, OrgtuiError
 from orgtui.server import problems
 from orgtui.server.admission import Admission
 from orgtui.server.gate import Figures, Gate, Limits, Log
-from orgtui.server.pages import Till, add_pages
+from orgtui.server.pages import Signing, Till, add_pages
 from orgtui.server.routes import router
 from orgtui.server.webhooks import add_webhooks
 from orgtui.store.contract import CONTRACTS, Store
@@ -55,15 +55,15 @@ def application(house: House) -> ASGIApp:
     admission = Admission(house.opened.admit, house.ambient, figures, behind_proxy=house.behind_proxy)
 
     async def perform(request: Request, declared: Operation, arguments: dict[str, Any]) -> Any:
+        guest = None if declared.needs is None else admission.guest(request)
+        store = guest.store if guest else house.opened.outside
         section: Any
-        if declared.needs is None:
-            section = getattr(house.opened.outside, declared.section)
-        elif made := house.services.get(declared.section):
-            guest = admission.guest(request)
-            await guest.permit(declared)
-            section = await made[1](guest.store)
+        if made := house.services.get(declared.section):
+            if guest:
+                await guest.permit(declared)
+            section = await made[1](store)
         else:
-            section = getattr(admission.guest(request).store, declared.section)
+            section = getattr(store, declared.section)
         return await getattr(section, declared.name)(**arguments)
 
     app = FastAPI(
@@ -79,7 +79,7 @@ def application(house: House) -> ASGIApp:
     operations = router(contracts, admission.enter, perform)
     app.include_router(operations)
     till = _till(house)
-    add_pages(app, house.opened.outside.team, till, house.ambient, house.public_url)
+    add_pages(app, house.opened.outside.team, till, _signing(house), house.ambient, house.public_url)
     add_webhooks(app, till)
     _look_after(app, house, figures)
     _tell(app, [route for route in (*operations.routes, *app.routes) if isinstance(route, Route)])
@@ -97,6 +97,21 @@ def _till(house: House) -> Till:
         return service
 
     return till
+
+
+def _signing(house: House) -> Signing:
+    """Whether there is an identity provider to send people to."""
+
+    async def signing() -> bool:
+        if "sign_in" not in house.services:
+            return False
+        try:
+            await (await house.services["sign_in"][1](house.opened.outside)).provider()
+        except NotFound:
+            return False
+        return True
+
+    return signing
 
 
 def _look_after(app: FastAPI, house: House, figures: Figures) -> None:

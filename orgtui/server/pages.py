@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Payments in the platform's name; raises BillingNotReady where there is no provider.
 Till = Callable[[], Awaitable["BillingService"]]
+# Whether people sign in here by an identity provider.
+Signing = Callable[[], Awaitable[bool]]
 _AS = {Role.OWNER: "an owner", Role.ADMIN: "an admin"}
 _FORM, _FIELDS, _LONGEST_NAME, _NONCE = "application/x-www-form-urlencoded", 10, 60, 16
 _BACK = "Go back to your terminal."
@@ -42,9 +44,9 @@ _STANDS = {
 _OVER = (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.CANCELLED)
 
 
-def add_pages(app: FastAPI, team: Team, till: Till, ambient: Ambient, public_url: str | None) -> None:
+def add_pages(app: FastAPI, team: Team, till: Till, signing: Signing, ambient: Ambient, public_url: str | None) -> None:
     """Put them at their addresses; *team* is that of nobody in particular."""
-    door = _Door(team, ambient, public_url)
+    door = _Door(team, signing, ambient, public_url)
 
     # HEAD as well: who follows links to see where they lead asks so.
     def at(path: str, answer: Callable[..., Awaitable[Response]], *methods: str) -> None:
@@ -69,6 +71,7 @@ class _Door:
     """Invitations, looked at and accepted by whoever has their code."""
 
     team: Team
+    signing: Signing
     ambient: Ambient
     public_url: str | None
 
@@ -89,7 +92,7 @@ class _Door:
         name, attempt = given.get("name", ""), given.get("attempt", "")
         try:
             try:
-                return self._welcome(await self._join(_text(code), name, attempt))
+                return self._welcome(await self._join(_text(code), name, attempt), signing=await self.signing())
             except Invalid as error:
                 return self._form(await self.team.invited(code), name, attempt, error)
         except OrgtuiError as error:
@@ -122,16 +125,20 @@ class _Door:
             referrer="same-origin",
         )
 
-    def _welcome(self, member: Member) -> Response:
-        """What is left to do: a token is made where the server runs, by whoever may."""
+    def _welcome(self, member: Member, *, signing: bool) -> Response:
+        """What is left to do: to sign in, or a token is made where the server runs, by whoever may."""
         url = self.public_url or "https://HOST"
         make = f"orgtui --as {shlex.quote(member.email)} access create laptop"
         return page(
             f"Welcome, {member.name}",
             line(f"You are {_AS[member.role]} now. What is left is to open the organization in your terminal:"),
             steps(
-                ("Ask whoever runs the server for a token. There, they make one for you:", make),
-                ("Give it to orgtui, once:", f"orgtui login {url}"),
+                *(
+                    []
+                    if signing
+                    else [("Ask whoever runs the server for a token. There, they make one for you:", make)]
+                ),
+                ("Sign in with this address:" if signing else "Give it to orgtui, once:", f"orgtui login {url}"),
                 ("Open the organization:", f"orgtui --store {url}"),
             ),
             line("You can close this page.", "dim"),

@@ -1,4 +1,4 @@
-"""What the server does besides the store, for whoever asks: payments, and keys with a question to their provider."""
+"""What the server does besides the store: payments, keys with a question to their provider, signing in."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from orgtui.billing.payments import Payments
 from orgtui.billing.service import BillingService
-from orgtui.composition import billing_service, key_service
+from orgtui.composition import billing_service, key_service, sign_in_service
 from orgtui.domain.ambient import Ambient
 from orgtui.key_tests import KeyTests
 from orgtui.server.app import Services
 from orgtui.settings import Settings
+from orgtui.sign_in import SignIn
 from orgtui.store.contract import Store
 from orgtui.store.sql.store import SqlStore
 
@@ -26,7 +27,12 @@ def services(settings: Settings, opened: SqlStore, ambient: Ambient) -> Services
     async def key_tests(store: Store) -> KeyTests:
         return await asyncio.to_thread(key_service, store, opened)
 
-    return {"payments": (Payments, payments), "key_tests": (KeyTests, key_tests)}
+    door = sign_in_service(settings, opened, ambient)
+
+    async def sign_in(_store: Store) -> SignIn:
+        return door
+
+    return {"payments": (Payments, payments), "key_tests": (KeyTests, key_tests), "sign_in": (SignIn, sign_in)}
 
 
 class _Once:

@@ -16,7 +16,7 @@ from orgtui.domain.roles import PLATFORM, Permission, Role, WorkspaceRole, allow
 from orgtui.domain.subscriptions import Card, Subscription, SubscriptionStatus
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
-from orgtui.store.contract.access import NewToken
+from orgtui.store.contract.access import NewToken, SignedIn
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.billing import (
     NewCredit,
@@ -171,6 +171,7 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "team.leave": lambda _: {},
     "access.show": lambda _: {},
     "access.create": lambda _: {"token": NewToken(name="Laptop", scopes=(Permission.VIEW,), days=7)},
+    "access.admit": lambda _: {"person": SignedIn(email=ADMIN.upper(), issuer="https://id.acme.example", attempt="1")},
     "access.revoke": lambda world: {"id": world.token},
     "audit.entries": lambda _: {"text": "acme", "since": WHEN.date(), "limit": 3},
     "audit.verify": lambda _: {},

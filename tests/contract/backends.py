@@ -110,7 +110,7 @@ class Http:
     def open(self, actor: str | None = None) -> Store:
         opened, name = self._behind.opened(actor), (actor or OWNER).encode().hex()
         self._house.guests[name] = Guest(opened.store, name, opened.permit)
-        remote = open_remote_store(self._url, Secret(name), system_ambient())
+        remote = open_remote_store(self._url, Secret(name), system_ambient(), patience=60)
         self._remotes.append(remote)
         return remote.store
 

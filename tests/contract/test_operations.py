@@ -16,7 +16,7 @@ from orgtui.domain.errors import Forbidden, Invalid, KeyReused, NotFound
 from orgtui.domain.money import Money
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
-from orgtui.store.contract.access import Kind, NewToken
+from orgtui.store.contract.access import Kind, NewToken, SignedIn
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.billing import NewCredit, NewPayment, PaymentStatus, PlanAction, PlanRequest, Reversal
 from orgtui.store.contract.general import GeneralChanges
@@ -304,6 +304,9 @@ REFUSED: dict[str, Callable[[World], list[dict[str, Any]]]] = {
         {"token": NewToken(name="Laptop", scopes=(Permission.USE_KEYS,))},
         {"token": NewToken(name="Report", kind=Kind.AUTOMATION, scopes=(Permission.MANAGE_MEMBERS,))},
         {"token": NewToken(name="Platform", kind=Kind.PLATFORM, scopes=(Permission.SETTLE_PAYMENTS,))},
+    ],
+    "access.admit": lambda _: [
+        {"person": SignedIn(email=STRANGER, issuer="https://id.acme.example", attempt="1")},
     ],
     "access.revoke": lambda _: [{"id": NONE}],
     "usage.record": lambda _: [

@@ -88,7 +88,7 @@ def _far(way: served.Way, opened: SqlStore, near: Connection, ambient: Ambient, 
     services: dict[str, Any] = {"key_tests": lambda _: near.keys and near.keys()}
     services |= {"payments": lambda _: till()} if till else {}
     url, name = way.lead(opened, services)
-    remote = open_remote_store(url, Secret(name), replace(ambient, random=os.urandom))
+    remote = open_remote_store(url, Secret(name), replace(ambient, random=os.urandom), patience=60)
 
     def billing() -> Any:
         face = remote.service(Payments)

@@ -25,8 +25,10 @@ from orgtui.billing.service import BillingService
 from orgtui.domain.roles import Permission
 from orgtui.key_service import DemoChecker, KeyService
 from orgtui.key_tests import KeyTests
+from orgtui.oidc.service import NoSignIn
 from orgtui.server.app import House, Services, application
 from orgtui.server.gate import Limits, lines
+from orgtui.sign_in import SignIn
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.access import Kind, NewToken
 from orgtui.store.contract.operation import Operation, face, operations
@@ -42,7 +44,7 @@ from tests.contract.conftest import ADMIN, wait
 from tests.served import listening
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-SERVED: dict[str, type[Any]] = {**CONTRACTS, "payments": Payments, "key_tests": KeyTests}
+SERVED: dict[str, type[Any]] = {**CONTRACTS, "payments": Payments, "key_tests": KeyTests, "sign_in": SignIn}
 EVERY = [declared for contract in SERVED.values() for declared in operations(contract).values()]
 BY_ID = {declared.id: declared for declared in EVERY}
 
@@ -122,7 +124,7 @@ class Answer:
 
 
 class Site:
-    """The server, the clock that it goes by, and the lines of its log."""
+    """The server, the clock that it goes by, and the lines of its log; `door` is how people sign in."""
 
     def __init__(
         self,
@@ -137,6 +139,7 @@ class Site:
         self._directory, self._count = directory, 0
         self._opened: SqlStore | None = None
         self._till: BillingService | None = None
+        self.door: SignIn = NoSignIn()
         nobody = self._store(lambda opened: opened.store)
         standing = SqlStore(
             nobody,
@@ -176,7 +179,7 @@ class Site:
         self._count += 1
         shutil.copyfile(self.kit.path, self.path)
         self.path.chmod(0o600)
-        self.clock.now = NOW
+        self.clock.now, self.door = NOW, NoSignIn()
         database = SqliteDatabase(self.path, keys=beside(self.kit.path))
         self._opened, self._till = open_sql_store(database, None, self.clock.ambient()), None
         self.log.clear()
@@ -263,7 +266,10 @@ class Site:
         async def key_tests(store: Store) -> KeyService:
             return KeyService(store, self.opened.platform, DemoChecker())
 
-        return {"payments": (Payments, payments), "key_tests": (KeyTests, key_tests)}
+        async def sign_in(_store: Store) -> SignIn:
+            return self.door
+
+        return {"payments": (Payments, payments), "key_tests": (KeyTests, key_tests), "sign_in": (SignIn, sign_in)}
 
 
 @contextmanager

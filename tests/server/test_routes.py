@@ -12,12 +12,13 @@ from pydantic import TypeAdapter
 from orgtui.billing.payments import Payments
 from orgtui.key_tests import KeyTests
 from orgtui.server.routes import router
+from orgtui.sign_in import SignIn
 from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.operation import Operation, operations
 from orgtui.store.wire import PREFIX, shape
 from tests.contract.arguments import VALID
 
-SERVED = {**CONTRACTS, "payments": Payments, "key_tests": KeyTests}
+SERVED = {**CONTRACTS, "payments": Payments, "key_tests": KeyTests, "sign_in": SignIn}
 
 
 def named(declared: Operation) -> str:

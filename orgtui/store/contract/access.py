@@ -12,6 +12,8 @@ from orgtui.domain.roles import PERMISSIONS, PLATFORM_TOKEN_PERMISSIONS, READING
 from orgtui.store.contract.operation import STRICT, operation
 
 SHORTEST_DAYS, DAYS, LONGEST_DAYS = 1, 90, 366
+# Of a token for who signed in: the identity provider is asked again that often whether they are still who they were.
+SIGNED_IN_DAYS = 30
 
 
 class Kind(StrEnum):
@@ -72,6 +74,21 @@ class NewToken:
     __pydantic_config__: ClassVar = STRICT
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """Somebody whose address an identity provider vouches for: `issuer` is the provider's URL.
+
+    `attempt` is another each time: under an idempotency key made from the proof, a proof that comes again is refused as
+    another request, where it would else be answered as before.
+    """
+
+    email: str
+    issuer: str
+    attempt: str
+
+    __pydantic_config__: ClassVar = STRICT
+
+
 @dataclass(frozen=True, slots=True)
 class NewSecret:
     """A token just made; `secret` is shown this once and stored only as a keyed hash."""
@@ -90,6 +107,10 @@ class Access(Protocol):
     @operation("POST", "/tokens", needs=Permission.MANAGE_ACCESS, raises=(Forbidden, Invalid))
     async def create(self, token: NewToken) -> NewSecret:
         """Make a token for oneself, for a program that reads, or, as an owner, for the platform."""
+
+    @operation("POST", "/tokens/signed-in", needs=Permission.ADMIT_MEMBERS, raises=(Forbidden,))
+    async def admit(self, person: SignedIn) -> NewSecret:
+        """Make a token in the name of the member who signed in; raises Forbidden where there is no such member."""
 
     @operation("DELETE", "/tokens/{id}", needs=Permission.MANAGE_ACCESS, raises=(Forbidden, NotFound))
     async def revoke(self, id: str) -> Token:

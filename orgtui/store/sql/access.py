@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 from sqlmodel import select
 
@@ -16,6 +18,11 @@ from orgtui.store.sql.queries import access as queries
 from orgtui.store.sql.tables import AccessToken, Member
 from orgtui.store.sql.unit_of_work import Write
 
+# The same for everybody who is none, whoever else is.
+_STRANGER = "Nobody here has that address; ask an owner or admin of the organization to invite you, and join first."
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_LONGEST_HOST = 40
+
 
 def create(tx: Write, token: contract.NewToken) -> contract.NewSecret:
     """One token; it leaves here in clear, once."""
@@ -27,12 +34,40 @@ def create(tx: Write, token: contract.NewToken) -> contract.NewSecret:
     if tx.bearer:
         # What is made with a token does not outlive it: whoever found one cannot make themselves another for later.
         expires = min(expires, tx.bearer.expires)
-    secret = new_token(contract.PREFIXES[token.kind], tx.ambient.random)
+    return _made(tx, token.kind, name, scopes, expires)
+
+
+def admit(tx: Write, person: contract.SignedIn) -> contract.NewSecret:
+    """One token, made by the member themselves as far as anybody can tell: with their role, and revoked like theirs."""
+    member = _signed_in(tx, person.email)
+    tx.actor, tx.role = member.email, Role(member.role)
+    name = f"Sign-in at {(urlsplit(person.issuer).hostname or '')[:_LONGEST_HOST]}"
+    expires = tx.now + timedelta(days=contract.SIGNED_IN_DAYS)
+    return _made(tx, contract.Kind.PERSON, name, frozenset(), expires, issuer=person.issuer)
+
+
+def _signed_in(tx: Write, email: str) -> Member:
+    """The member with this very address: other letters than A to Z that fold alike can be somebody else's mailbox."""
+    if not email.isprintable():
+        # No address, nor anything that every database takes.
+        raise Forbidden(_STRANGER)
+    same = select(Member).where(Member.org_id == tx.organization, Member.email_key == email.casefold())
+    found = tx.session.exec(same).one_or_none()
+    if found is None or found.email.translate(_LOWER) != email.translate(_LOWER):
+        raise Forbidden(_STRANGER)
+    return found
+
+
+def _made(
+    tx: Write, kind: contract.Kind, name: str, scopes: frozenset[Permission], expires: datetime, **told: Any
+) -> contract.NewSecret:
+    """The row of a token, and its audit row, which has what else is *told*."""
+    secret = new_token(contract.PREFIXES[kind], tx.ambient.random)
     _forget_lapsed(tx)
     row = AccessToken(
         org_id=tx.organization,
         id=tx.ambient.new_id("tok"),
-        kind=token.kind.value,
+        kind=kind.value,
         name=name,
         hash=queries.token_hash(tx.keys().requests(), tx.organization, secret),
         member_id=_maker(tx).id,
@@ -44,7 +79,7 @@ def create(tx: Write, token: contract.NewToken) -> contract.NewSecret:
     )
     tx.session.add(row)
     after = {"name": name, "kind": row.kind, "scopes": row.scopes, "expires": expires.isoformat()}
-    tx.audit(row.id, after=after)
+    tx.audit(row.id, after=after | told)
     return contract.NewSecret(_seen(tx, row.id), secret)
 
 
