@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
+from orgtui.domain.text import keepable
 from orgtui.settings import Oidc
 from orgtui.sign_in import Provider, SignInRefused
 from orgtui.store.contract import Store
@@ -30,7 +31,9 @@ class SignInService:
     async def enter(self, id_token: Secret) -> NewSecret:
         """A token. That a proof was used the store knows: no other server takes it again, and none forgets."""
         found = await self._verifier.proven(id_token)
-        person = SignedIn(email=found.email, issuer=self._oidc.issuer, attempt=self._ambient.random(16).hex())
+        # What no store takes is nobody's address; the store says so as of any other.
+        email = found.email if keepable(found.email) else ""
+        person = SignedIn(email=email, issuer=self._oidc.issuer, attempt=self._ambient.random(16).hex())
         try:
             with idempotency_key(f"sign-in:{found.digest}"):
                 return await self._platform.access.admit(person)
