@@ -94,7 +94,8 @@ class Verifier:
 
     def _address(self, claims: Document) -> str:
         email = claims.get("email")
-        if not isinstance(email, str) or not email:
+        # What holds a NUL, or half a character, no store is asked about.
+        if not isinstance(email, str) or not email or not email.isprintable():
             raise SignInRefused(f"{self._issuer.host} does not tell your e-mail address.")
         if claims.get("email_verified") is not True:
             raise SignInRefused(f"{self._issuer.host} has not verified your e-mail address.")

@@ -29,7 +29,7 @@ class SignInService:
         return Provider(self._oidc.issuer, self._oidc.client_id)
 
     async def enter(self, id_token: Secret) -> NewSecret:
-        """A token. That a proof was used the store knows: no other server takes it again, and none forgets."""
+        """A token. That a proof was used the store knows for a day, on every server; it is believed for minutes."""
         found = await self._verifier.proven(id_token)
         # What no store takes is nobody's address; the store says so as of any other.
         email = found.email if keepable(found.email) else ""

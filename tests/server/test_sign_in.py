@@ -138,9 +138,7 @@ def test_no_token_says_who_somebody_is(site: Site, token: str) -> None:
     assert (answer.status, answer.code) == (403, "forbidden")
 
 
-@pytest.mark.parametrize(
-    "email", ["", "no address", f"{ADMIN} ", f"{ADMIN}\0", "\ud800", "x" * 5000, "linus@acme.example"]
-)
+@pytest.mark.parametrize("email", ["", "no address", f"{ADMIN} ", "x" * 5000, "linus@acme.example"])
 def test_every_stranger_is_told_the_same(site: Site, idp: Provider, email: str) -> None:
     assert refused(site, idp.token(STRANGER, email=email or STRANGER)) == NOBODY
 
@@ -189,6 +187,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "verified in words": ({"email_verified": "true"}, "has not verified your e-mail address."),
     "verified is not told": ({"email_verified": None}, "has not verified your e-mail address."),
     "no address": ({"email": None}, "does not tell your e-mail address."),
+    "address with a NUL": ({"email": f"{ADMIN}\0"}, "does not tell your e-mail address."),
+    "half a character": ({"email": "\ud800"}, "does not tell your e-mail address."),
     "address is a list": ({"email": [ADMIN]}, "does not tell your e-mail address."),
 }
 TIMES = ("exp", "iat", "nbf")
