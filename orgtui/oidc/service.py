@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
-from orgtui.domain.text import keepable
 from orgtui.settings import Oidc
 from orgtui.sign_in import Provider, SignInRefused
 from orgtui.store.contract import Store
@@ -31,9 +30,7 @@ class SignInService:
     async def enter(self, id_token: Secret) -> NewSecret:
         """A token. That a proof was used the store knows for a day, on every server; it is believed for minutes."""
         found = await self._verifier.proven(id_token)
-        # What no store takes is nobody's address; the store says so as of any other.
-        email = found.email if keepable(found.email) else ""
-        person = SignedIn(email=email, issuer=self._oidc.issuer, attempt=self._ambient.random(16).hex())
+        person = SignedIn(email=found.email, issuer=self._oidc.issuer, attempt=self._ambient.random(16).hex())
         try:
             with idempotency_key(f"sign-in:{found.digest}"):
                 return await self._platform.access.admit(person)
