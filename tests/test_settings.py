@@ -46,7 +46,7 @@ def test_without_anything_it_is_the_platforms_data_directory(monkeypatch: pytest
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     settings = load(environ=os.environ)
     assert settings.path == tmp_path / "data" / "orgtui" / "orgtui.db"
-    assert (settings.actor, settings.theme, settings.keys, settings.refresh_seconds) == (None, None, {}, 5.0)
+    assert (settings.actor, settings.theme, settings.keys, settings.refresh_seconds) == (None, None, {}, None)
 
 
 def test_the_config_file_is_looked_for_where_the_platform_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
