@@ -31,7 +31,8 @@ def _written(entry: str) -> list[str]:
     """The addresses between two commas: those in angle brackets, and before them any that are no part of a name."""
     unquoted = _QUOTED.sub(" ", entry)
     enclosed = [address.strip() for address in _ENCLOSED.findall(unquoted) if address.strip()]
-    if not enclosed:
+    # What was quoted within brackets is gone from them: nobody has written the rest.
+    if not enclosed or any(address not in entry for address in enclosed):
         return entry.split()
     known = {address.casefold() for address in enclosed}
     rest = [word for word in _ENCLOSED.sub(" ", unquoted).split() if "@" in word and word.casefold() not in known]

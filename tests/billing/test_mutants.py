@@ -175,9 +175,7 @@ MUTANTS = (
     Mutant(
         "a declined upgrade leaves a debt", ((STRIPE, '            "payment_behavior": "error_if_incomplete",\n', ""),)
     ),
-    Mutant(
-        "an old preview is charged", ((SERVICE, "if self._ambient.now() - preview.at > _PREVIEW_LIVES:", "if False:"),)
-    ),
+    Mutant("an old preview is charged", ((SERVICE, "if not now - _PREVIEW_LIVES <= preview.at <= now:", "if False:"),)),
     Mutant(
         "each agreement to a preview is charged",
         (

@@ -32,6 +32,7 @@ from orgtui.domain.errors import Invalid
         ("Kim <kim@x.example>, a[31m@x.example", ["kim@x.example", "a[31m@x.example"]),
         ("Kim <kim@x.example>, bad@@x.example", ["kim@x.example", "bad@@x.example"]),
         ("Kim <kim@x.example>, [/nope]@x.example", ["kim@x.example", "[/nope]@x.example"]),
+        ('<kim"x"@x.example>', ['<kim"x"@x.example>']),
         ("Kim <kim@x.example>, a(b)c@x.example", ["kim@x.example", "a(b)c@x.example"]),
         ("Kim <kim@x.example>\nBcc: evil@x.example", ["kim@x.example", "Bcc:", "evil@x.example"]),
     ],
