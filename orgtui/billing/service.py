@@ -55,8 +55,8 @@ from orgtui.store.contract.billing import (
 # Providers remember keys for a day, and refuse pages that close within half an hour.
 _KEYS_LIVE, _SHORTEST = timedelta(hours=23), timedelta(minutes=31)
 _PREVIEW_LIVES = timedelta(minutes=10)
-# How far back is read again: clocks differ, a refund can fail and a dispute end long after it began.
-_PAYMENTS_AGAIN, _REFUNDS_AGAIN, _DISPUTES_AGAIN = timedelta(hours=25), timedelta(days=30), timedelta(days=180)
+# How far back is read again: clocks differ, a refund can fail a month and a dispute end many after it began.
+_PAYMENTS_AGAIN, _REFUNDS_AGAIN, _DISPUTES_AGAIN = timedelta(hours=25), timedelta(days=45), timedelta(days=180)
 
 
 class BillingService:

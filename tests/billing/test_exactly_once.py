@@ -125,7 +125,7 @@ class TestEnded:
             till.reconcile()
             assert till.balance() == 30 * turns
             # What was before is not listed any more.
-            till.bench.advance(days=40)
+            till.bench.advance(days=50)
         assert turns >= 12
 
     def test_a_withdrawal(self, till: Till) -> None:

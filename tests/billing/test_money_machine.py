@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -30,6 +31,8 @@ SHORT = st.sampled_from([False, False, True])
 # At which step the program ends; mostly it does not.
 STEPS = st.sampled_from([None, None, None, None, 1, 2, 3, 4, 5, 6, 7, 9, 12])
 HOURS = st.sampled_from([0.1, 0.6, 1.1, 25, 24 * 31])
+# After so long a bank has sent back what it does not take, and settled what its customer disputed.
+REFUND_FAILS, DISPUTE_ENDS = timedelta(days=45), timedelta(days=180)
 
 
 @dataclass
@@ -41,6 +44,10 @@ class Paid:
     # What went back, by the id of the refund or the dispute.
     back: dict[str, int] = field(default_factory=dict)
     disputed: bool = False
+    since: dict[str, datetime] = field(default_factory=dict)
+
+    def goes_back(self, id: str, amount: int, now: datetime) -> None:
+        self.back[id], self.since[id] = amount, now
 
     @property
     def left(self) -> int:
@@ -178,24 +185,28 @@ class MoneyMachine(RuleBasedStateMachine):
         found = self.page(which, "paid", "wrong")
         if found is not None and not found[1].disputed and found[1].left >= cents:
             refund = self.bench.refund(self._payment(found[0]), Money(cents))
-            found[1].back[refund] = cents
+            found[1].goes_back(refund, cents, self.bench.now())
 
     @rule(which=ANY)
     def does_not_get_it_after_all(self, which: int) -> None:
         found = self.page(which, "paid", "wrong")
         if found is not None and not found[1].disputed and found[1].back:
-            refund, _ = found[1].back.popitem()
-            self.bench.fail_refund(refund)
+            refund = list(found[1].back)[-1]
+            if self.bench.now() - found[1].since[refund] <= REFUND_FAILS:
+                del found[1].back[refund]
+                self.bench.fail_refund(refund)
 
     @rule(which=ANY)
     def disputes(self, which: int) -> None:
         if (found := self.page(which, "paid", "wrong")) is not None and not found[1].disputed:
             found[1].disputed = True
-            found[1].back[self.bench.dispute(self._payment(found[0]))] = found[1].amount
+            found[1].goes_back(self.bench.dispute(self._payment(found[0])), found[1].amount, self.bench.now())
 
     @rule(which=ANY, won=st.booleans())
     def the_dispute_ends(self, which: int, won: bool) -> None:
-        open_ones = [(one, id) for one in self.pages.values() for id in one.back if one.disputed and is_dispute(id)]
+        begun = self.bench.now() - DISPUTE_ENDS
+        disputed = [one for one in self.pages.values() if one.disputed]
+        open_ones = [(one, id) for one in disputed for id in one.back if is_dispute(id) and one.since[id] >= begun]
         if open_ones:
             money, dispute = open_ones[which % len(open_ones)]
             self.bench.close_dispute(dispute, won=won)
