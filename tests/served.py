@@ -29,7 +29,8 @@ from orgtui.store.sql.store import Guest, SqlStore
 @contextmanager
 def listening(app: Any, **options: Any) -> Iterator[str]:
     """The URL at which an ASGI application is served meanwhile."""
-    with socket.socket() as listener:
+    # Named, or asyncio would not know that it is TCP, and leave each answer to wait 40 ms for an acknowledgement.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         # Who comes before the server is ready waits for it.
         listener.listen()
