@@ -28,9 +28,10 @@ def wait(answer: Coroutine[Any, Any, T]) -> T:
 
 
 BACKENDS = ("sqlite", "postgresql", "http on sqlite", "http on postgresql")
-# Beside these, every example of which is run, each test is run with its first on PostgreSQL and over HTTP; the soak has
-# them all, and those over HTTP on PostgreSQL.
+# On SQLite every example of every test is run. Beside it the first example of each on PostgreSQL, and over HTTP those
+# that walk the whole contract; the soak has them all, on all four.
 ALL_EXAMPLES = {"test_every_answer_comes_back_from_json_as_it_was"}
+WALKING = {"test_operations", "test_access"}
 # On any other backend than SQLite they cost more than all the others; a shorter one beside each runs there.
 LONG = {"test_team_does_what_the_model_does", "test_the_months_are_what_a_plain_ledger_says"}
 
@@ -45,7 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         test = item.path, item.originalname, str(backend)
         repeats = test in seen and item.originalname not in ALL_EXAMPLES
-        if repeats or item.originalname in LONG or backend == "http on postgresql":
+        elsewhere = backend == "http on postgresql" or (backend != "postgresql" and item.path.stem not in WALKING)
+        if repeats or elsewhere or item.originalname in LONG:
             item.add_marker(pytest.mark.soak)
         seen.add(test)
 
