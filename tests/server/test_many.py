@@ -144,7 +144,7 @@ def compared(postgres: Server, directory: Path, clients: int, during: float) -> 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    where = f"dbname={place.url.database} user=postgres host={postgres.socket}"
+    where = f"dbname={place.url.database} user=postgres host={place.url.options['host']}"
     process = subprocess.Popen([sys.executable, "-m", "tests.server.bare", where, str(port)])
     seconds: list[float] = []
 
