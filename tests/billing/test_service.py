@@ -21,7 +21,7 @@ from orgtui.store.contract.billing import NewCredit, NewPayment, Payment, Paymen
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.vault import Secret
 from tests.billing.conftest import Bench, StripeBench, stripe_billing
-from tests.billing.till import PAGES, Killed, Knife, Till, found_acme, lost
+from tests.billing.till import PAGES, Killed, Knife, Till, found_acme, heard, lost
 from tests.contract.conftest import wait
 from tests.fake_stripe import FakeStripe, checkout
 from tests.fake_stripe.world import Object
@@ -341,6 +341,15 @@ class TestPlans:
         assert list(till.provider.invoices(begun.customer)) == bills
         agreed = {"action": "upgrade", "plan": "business", "due": str(preview.due)}
         assert agreed in [entry.after for entry in wait(till.store.audit.entries()).entries]
+
+    def test_however_often_it_is_agreed_to_it_is_one_attempt(self, till: Till) -> None:
+        till.subscribed()
+        preview, keys = wait(till.service.preview("business")), list[str]()
+        service = till.again(provider=heard(till.provider, "change_now", keys)).service
+        assert wait(service.upgrade(preview)) == wait(service.upgrade(preview))
+        # What else would keep two at once from being two charges.
+        assert len(keys) == 2
+        assert len(set(keys)) == 1
 
     def test_a_lost_answer_is_asked_for_again(self, till: Till) -> None:
         begun = till.subscribed()

@@ -250,6 +250,20 @@ class _Watched:
         return self._wrap(found) if callable(found) else found
 
 
+def heard(provider: PaymentProvider, name: str, keys: list[str]) -> Any:
+    """*provider*, of which is noted with which keys it is asked for this."""
+
+    def wrap(call: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            if call.__name__ == name:
+                keys.append(kwargs["key"])
+            return call(*args, **kwargs)
+
+        return ask
+
+    return _Watched(provider, wrap)
+
+
 def lost(provider: PaymentProvider, *names: str, times: int = 1) -> Any:
     """*provider*, whose first answers to these calls do not come through: what was asked for is done."""
     left = dict.fromkeys(names, times)
