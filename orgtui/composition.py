@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Invalid
 from orgtui.domain.roles import PLATFORM
-from orgtui.settings import Settings
+from orgtui.settings import ServerUrl, Settings
 
 if TYPE_CHECKING:
     from orgtui.billing.payments import Payments
@@ -54,13 +54,10 @@ def database(settings: Settings) -> Database:
     return SqliteDatabase(settings.path, keys=settings.master_key)
 
 
-def open_store(settings: Settings, ambient: Ambient, *, patience: float | None = None) -> Opened:
-    """Open the store for whoever acts; raises Invalid for the platform, which is nobody's name.
-
-    *patience* is how many seconds a server is given to answer what is read, else those of a screen.
-    """
+def open_store(settings: Settings, ambient: Ambient) -> Opened:
+    """Open the store for whoever acts; raises Invalid for the platform, which is nobody's name."""
     if settings.server is not None:
-        return _remote(settings, ambient, patience)
+        return _remote(settings, settings.server, ambient)
     opened = open_sql(settings, ambient)
     return Opened(
         opened.store,
@@ -79,15 +76,13 @@ def open_sql(settings: Settings, ambient: Ambient, *, at_once: int = 1) -> SqlSt
     return open_sql_store(database(settings), settings.actor, ambient, at_once=at_once)
 
 
-def _remote(settings: Settings, ambient: Ambient, patience: float | None) -> Opened:
-    from orgtui.store.remote import SCREENS_PATIENCE, open_remote_store
+def _remote(settings: Settings, server: ServerUrl, ambient: Ambient) -> Opened:
+    from orgtui.store.remote import open_remote_store
     from orgtui.tokens import kept
 
     if settings.actor is not None:
         raise Invalid("On a server you are whose token you have; leave --as and ORGTUI_AS away.", field="as")
-    server = settings.server
-    assert server is not None
-    remote = open_remote_store(server.url, kept(settings), ambient, patience=patience or SCREENS_PATIENCE)
+    remote = open_remote_store(server.url, kept(settings), ambient)
 
     def key_tests() -> KeyTests:
         from orgtui.key_tests import KeyTests
@@ -105,13 +100,12 @@ def _remote(settings: Settings, ambient: Ambient, patience: float | None) -> Ope
 
 
 @contextmanager
-def door(settings: Settings, ambient: Ambient) -> Iterator[SignIn]:
-    """How one signs in at the server that the settings name, without a token."""
+def door(server: ServerUrl, ambient: Ambient) -> Iterator[SignIn]:
+    """How one signs in at a server, without a token."""
     from orgtui.sign_in import SignIn
     from orgtui.store.remote import open_remote_store
 
-    assert settings.server is not None
-    remote = open_remote_store(settings.server.url, None, ambient)
+    remote = open_remote_store(server.url, None, ambient)
     try:
         made: SignIn = remote.service(SignIn)
         yield made

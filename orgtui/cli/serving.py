@@ -81,7 +81,7 @@ def _given(settings: Settings, server: ServerUrl, arguments: argparse.Namespace)
     if not arguments.stdin:
         from orgtui.cli.signing_in import signed_in
 
-        if (token := signed_in(settings, server, as_json=arguments.json)) is not None:
+        if (token := signed_in(server, as_json=arguments.json)) is not None:
             return token
     import getpass
 

@@ -11,7 +11,7 @@ from orgtui.cli.qr_code import qr_code
 from orgtui.composition import door
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Invalid, NotFound
-from orgtui.settings import Oidc, ServerUrl, Settings, identity_provider
+from orgtui.settings import Oidc, ServerUrl, identity_provider
 from orgtui.sign_in import Provider, SignIn, nonce_for
 from orgtui.vault import Secret
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _WORDS = 8
 
 
-def signed_in(settings: Settings, server: ServerUrl, *, as_json: bool) -> Secret | None:
+def signed_in(server: ServerUrl, *, as_json: bool) -> Secret | None:
     """A token of whoever signs in; None where the server knows no identity provider."""
     import asyncio
 
     # Programs get one value at the end; whoever sits beside them has to sign in nevertheless.
     out = sys.stderr if as_json else sys.stdout
-    with door(settings, system_ambient()) as entrance, asyncio.Runner() as runner:
+    with door(server, system_ambient()) as entrance, asyncio.Runner() as runner:
         try:
             provider = runner.run(entrance.provider())
         except NotFound:

@@ -23,7 +23,7 @@ from orgtui.store.wire import PREFIX
 Log = Callable[[dict[str, Any]], None]
 # Of a request that is refused: bytes that are read all the same, and seconds.
 _IGNORED, _PATIENCE = 16 * 2**20, 2.0
-_CHEAP = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Figures:
             "orgtui_requests", "Requests by operation and status", ["operation", "status"], registry=self.registry
         )
         self.seconds = Histogram(
-            "orgtui_request_seconds", "Time to the answer", ["operation"], buckets=_CHEAP, registry=self.registry
+            "orgtui_request_seconds", "Time to the answer", ["operation"], buckets=_BUCKETS, registry=self.registry
         )
         self.running = Gauge("orgtui_requests_running", "Requests that are not answered yet", registry=self.registry)
         self.refused = Counter(
@@ -72,7 +72,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         answering = _Answering(self._ambient.random(8).hex(), send)
-        scope.setdefault("state", {})["request_id"] = answering.id
+        scope.setdefault("state", {})
         began = perf_counter()
         with self._figures.running.track_inprogress():
             try:

@@ -43,13 +43,13 @@ class RemoteStore:
 
 
 def open_remote_store(
-    url: str, token: Secret | None, ambient: Ambient, *, patience: float = SCREENS_PATIENCE, trust: str | None = None
+    url: str, token: Secret | None, ambient: Ambient, *, patience: float = SCREENS_PATIENCE
 ) -> RemoteStore:
     """The store at *url*; nothing is asked yet. *patience* is how many seconds a read is tried for.
 
-    *trust* is a file of certificates that count, instead of the system's.
+    Certificates count that the system trusts, or the file in SSL_CERT_FILE.
     """
-    caller = _Caller(url, token, ambient, patience, trust)
+    caller = _Caller(url, token, ambient, patience)
     store = Store(lambda contract: face(contract, caller.store), caller.host)
     return RemoteStore(store, lambda contract: face(contract, caller.service), caller.close)
 
@@ -57,7 +57,7 @@ def open_remote_store(
 class _Caller:
     """Sends operations. The client is used from threads: no event loop owns its connections."""
 
-    def __init__(self, url: str, token: Secret | None, ambient: Ambient, patience: float, trust: str | None) -> None:
+    def __init__(self, url: str, token: Secret | None, ambient: Ambient, patience: float) -> None:
         import ssl
 
         # What is packed could be a bomb, and there is nothing to gain on a page.
@@ -65,7 +65,7 @@ class _Caller:
         # Let go before the server does: on a connection that it has just closed a request is lost.
         kept = httpx.Limits(keepalive_expiry=3)
         self._ambient, self._patience, self._token, self._lost = ambient, patience, token, False
-        context: Any = ssl.create_default_context(cafile=trust) if url.startswith("https:") else False
+        context: Any = ssl.create_default_context() if url.startswith("https:") else False
         self._client = httpx.Client(base_url=url, headers=headers, verify=context, limits=kept, trust_env=False)
         self.host = self._client.base_url.netloc.decode()
 
@@ -151,7 +151,7 @@ class _Caller:
 
     def _refused(self, operation: Operation, status: int, content: bytes) -> OrgtuiError:
         with suppress(ValueError, RecursionError):
-            if (error := error_of(operation, json.loads(content))) is not None and error.status == status:
+            if (error := error_of(operation, status, json.loads(content))) is not None:
                 return error
         if status == 401:
             return Unauthenticated(f"{self.host} does not take the token; log in: orgtui login URL")

@@ -171,15 +171,20 @@ def version_of(tag: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def error_of(operation: Operation, problem: Any) -> OrgtuiError | None:
-    """The error that problem details (RFC 9457) tell of; None where they are none of ours."""
-    if not isinstance(problem, dict) or not isinstance(problem.get("detail"), str):
+def error_of(operation: Operation, status: int, problem: Any) -> OrgtuiError | None:
+    """The error that problem details (RFC 9457) tell of; None where they are none of ours.
+
+    What only the server itself refuses, as a body that is too large, is told in its words.
+    """
+    if not isinstance(problem, dict) or problem.get("status") != status or not isinstance(problem.get("detail"), str):
         return None
-    kinds = ERRORS | {error.code: error for error in operation.raises}
-    kind = kinds.get(str(problem.get("title")))
+    code = problem.get("title")
+    if problem.get("type") != f"orgtui:{code}":
+        return None
+    kind = (ERRORS | {error.code: error for error in operation.raises}).get(str(code), OrgtuiError)
     details = {key: value for key, value in problem.items() if key not in _MEMBERS}
     try:
-        return kind(problem["detail"], **details) if kind else None
+        return kind(problem["detail"], **details)
     except TypeError:
         return None
 

@@ -130,6 +130,13 @@ def test_a_write_goes_through_a_fault_that_passes_and_happens_once(line: Line, f
     check(line)
 
 
+def test_what_only_the_server_refuses_is_told_in_its_words(line: Line) -> None:
+    with pytest.raises(OrgtuiError, match="The body is larger than 4,194,304 bytes") as refused:
+        wait(line.store.general.set_logo(b"x" * 5_000_000))
+    assert not isinstance(refused.value, Unreachable)
+    assert not isinstance(read(line), OrgtuiError)
+
+
 def test_connections_that_broke_while_nothing_was_asked_are_made_again(line: Line) -> None:
     for number in range(3):
         assert not isinstance(write(line, f"fault {number}"), OrgtuiError)

@@ -360,13 +360,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 # The old version is asked for on purpose.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+def test_tls(tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     public, private = certificate
     with serve(tmp_path, "--host", "0.0.0.0", "--tls-cert", str(public), "--tls-key", str(private)) as running:
         assert running.url.startswith("https://")
         url = f"https://localhost:{running.place[1]}"
         running.place = "127.0.0.1", running.place[1]
-        trusting = open_remote_store(url, Secret(running.token), system_ambient(), trust=str(public))
+        with monkeypatch.context() as told:
+            told.setenv("SSL_CERT_FILE", str(public))
+            trusting = open_remote_store(url, Secret(running.token), system_ambient())
         assert wait(trusting.store.general.overview()).name == "Acme"
         trusting.close()
         doubting = open_remote_store(url, Secret(running.token), system_ambient(), patience=0.5)
