@@ -14,7 +14,7 @@ from orgtui.domain.figures import NONE, ago
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.roles import ABOVE, Role, reaches
 from orgtui.domain.text import clean
-from orgtui.screens.section import SectionScreen
+from orgtui.screens.list_section import FILTER, ORDER, ListSection
 from orgtui.store.contract.access import Kind, Token, TokensPage
 from orgtui.widgets.filter_table import Cell, Column, FilterTable, Row
 from orgtui.widgets.note import Note, Trouble
@@ -37,18 +37,18 @@ _SOON = timedelta(days=7)
 _LEAST_TOLD, _MOST_TOLD = 2, 5
 
 
-class AccessScreen(SectionScreen["TokensPage"]):
+class AccessScreen(ListSection["TokensPage"]):
     """One table, and what is told of the selected token; no secret is ever in either."""
 
     SECTION = "access"
+    LISTED = "#tokens, #detail"
     NEEDS_ANSWER = frozenset({"new", "revoke", "menu", "export", "filter", "sort", "turn"})
     BINDINGS = [
         Binding("n", "new", "New Token", id="access.new"),
         Binding("x,delete", "revoke", "Revoke", id="access.revoke"),
         Binding("m,full_stop", "menu", "Menu", id="access.menu", show=False),
-        Binding("slash", "filter", "Filter", id="table.filter", key_display="/"),
-        Binding("s", "sort", "Sort", id="table.sort"),
-        Binding("S", "turn", "Turn the order round", id="table.turn", show=False),
+        FILTER,
+        *ORDER,
         Binding("e", "export", "Export", id="access.export"),
         Binding("escape", "leave_list", "Leave the list", id="access.leave-list", show=False),
     ]
@@ -60,14 +60,6 @@ class AccessScreen(SectionScreen["TokensPage"]):
         yield FilterTable(COLUMNS, noun="tokens", placeholder="Filter by name, kind, permission or maker", id="tokens")
         yield Detail(id="detail")
 
-    def on_mount(self) -> None:
-        """Nothing to see before there is an answer."""
-        self._display(False)
-
-    def _display(self, there: bool) -> None:
-        for part in self.query("#tokens, #detail"):
-            part.display = there
-
     # The question and its answer.
 
     async def ask(self, store: Store) -> TokensPage:
@@ -77,8 +69,8 @@ class AccessScreen(SectionScreen["TokensPage"]):
     def show(self, page: TokensPage) -> None:
         """A row each."""
         now, zone = self.orgtui.ambient.now(), zone_or_utc(page.timezone)
-        self._display(bool(page.tokens))
-        self.query_one(FilterTable).rows = tuple(_row(token, now, zone) for token in page.tokens)
+        self.show_list(bool(page.tokens))
+        self.table.rows = tuple(_row(token, now, zone) for token in page.tokens)
         if not page.tokens:
             self.trouble = Trouble(
                 "empty",
@@ -93,7 +85,7 @@ class AccessScreen(SectionScreen["TokensPage"]):
     @property
     def selected(self) -> Token | None:
         """Which the cursor is on."""
-        key = self.query_one(FilterTable).selected
+        key = self.table.selected
         return next((token for token in self.page.tokens if token.id == key), None) if self.page else None
 
     @on(FilterTable.Highlighted)
@@ -116,28 +108,6 @@ class AccessScreen(SectionScreen["TokensPage"]):
         """Where there is no token there is one to make, and nothing else to do."""
         empty = self.page is not None and not self.page.tokens
         return super().check_action(action, parameters) and not (empty and action in self.NEEDS_ANSWER - {"new"})
-
-    def action_enter_section(self) -> None:
-        """Into the list, where there is one."""
-        table = self.query_one(FilterTable)
-        if table.display:
-            table.focus_rows()
-
-    def action_leave_list(self) -> None:
-        """Back to the sidebar."""
-        self.query_one("Sidebar").focus()
-
-    def action_filter(self) -> None:
-        """Open the filter."""
-        self.query_one(FilterTable).action_filter()
-
-    def action_sort(self) -> None:
-        """By the next column."""
-        self.query_one(FilterTable).action_sort()
-
-    def action_turn(self) -> None:
-        """The other way round."""
-        self.query_one(FilterTable).action_turn()
 
     # What is done.
 
@@ -170,7 +140,7 @@ class AccessScreen(SectionScreen["TokensPage"]):
 
         def go(action: str | None) -> None:
             if action == "copy":
-                self.query_one(FilterTable).action_copy()
+                self.table.action_copy()
             elif action:
                 self._ask_to_revoke(token)
 

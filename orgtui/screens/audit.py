@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.text import clean
-from orgtui.screens.section import SectionScreen
+from orgtui.screens.list_section import FILTER, ListSection
 from orgtui.store.contract.audit import LONGEST_PAGE, AuditEntry, AuditPage
 from orgtui.widgets.filter_table import Column, FilterTable, Row
 from orgtui.widgets.note import Note
@@ -35,13 +35,13 @@ SHOWN = LONGEST_PAGE
 _EXPORTED = 100_000
 
 
-class AuditScreen(SectionScreen["AuditPage"]):
+class AuditScreen(ListSection["AuditPage"]):
     """One table; words in its filter are looked for in the whole log."""
 
     SECTION = "audit"
     NEEDS_ANSWER = frozenset({"open", "export", "verify", "filter"})
     BINDINGS = [
-        Binding("slash", "filter", "Filter", id="table.filter", key_display="/"),
+        FILTER,
         Binding("v", "verify", "Verify", id="audit.verify"),
         Binding("e", "export", "Export", id="audit.export"),
         Binding("escape", "leave_list", "Leave the list", id="audit.leave-list", show=False),
@@ -55,32 +55,16 @@ class AuditScreen(SectionScreen["AuditPage"]):
         yield Note()
         yield FilterTable(COLUMNS, noun="changes", placeholder="Filter by who, what or value", seeks=True, id="entries")
 
-    def on_mount(self) -> None:
-        """Nothing to see before there is an answer."""
-        self.query_one(FilterTable).display = False
-
     async def ask(self, store: Store) -> AuditPage:
         """The newest that have the words."""
         return await store.audit.entries(text=self.needle, limit=SHOWN)
 
     def show(self, page: AuditPage) -> None:
         """A row each."""
-        table, zone = self.query_one(FilterTable), zone_or_utc(page.timezone)
+        table, zone = self.table, zone_or_utc(page.timezone)
         table.display = True
         table.total = page.total
         table.rows = tuple(_row(entry, zone) for entry in page.entries)
-
-    def action_enter_section(self) -> None:
-        """Into the list."""
-        self.query_one(FilterTable).focus_rows()
-
-    def action_leave_list(self) -> None:
-        """Back to the sidebar."""
-        self.query_one("Sidebar").focus()
-
-    def action_filter(self) -> None:
-        """Open the filter."""
-        self.query_one(FilterTable).action_filter()
 
     @on(FilterTable.Sought)
     def _sought(self, event: FilterTable.Sought) -> None:

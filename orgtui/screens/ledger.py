@@ -12,7 +12,7 @@ from orgtui.domain.credits import EntryKind
 from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.text import clean
-from orgtui.screens.section import SectionScreen
+from orgtui.screens.list_section import FILTER, ListSection
 from orgtui.store.contract.billing import LONGEST_PAGE, LedgerEntry, LedgerPage
 from orgtui.widgets.filter_table import Column, FilterTable, Row
 from orgtui.widgets.frame import Masthead
@@ -44,14 +44,14 @@ SHOWN = 500
 _MOST = 20_000
 
 
-class LedgerScreen(SectionScreen["LedgerPage"]):
+class LedgerScreen(ListSection["LedgerPage"]):
     """One table; escape goes back to Billing."""
 
     SECTION = "billing"
     AUTO_FOCUS = ""
     NEEDS_ANSWER = frozenset({"export", "filter"})
     BINDINGS = [
-        Binding("slash", "filter", "Filter", id="table.filter", key_display="/"),
+        FILTER,
         Binding("e", "export", "Export", id="ledger.export"),
         Binding("escape", "back", "Back", id="ledger.back"),
     ]
@@ -69,8 +69,7 @@ class LedgerScreen(SectionScreen["LedgerPage"]):
         )
 
     def on_mount(self) -> None:
-        """Nothing to see before there is an answer."""
-        self.query_one(FilterTable).display = False
+        """Where one is."""
         masthead = self.query_one(Masthead)
         masthead.way, masthead.place = "AI Credits", "Ledger"
 
@@ -81,7 +80,7 @@ class LedgerScreen(SectionScreen["LedgerPage"]):
     def show(self, page: LedgerPage) -> None:
         """A row each; the older ones follow."""
         self._entries = list(page.entries)
-        table = self.query_one(FilterTable)
+        table = self.table
         table.display = bool(page.entries)
         self._fill()
         if not page.entries:
@@ -92,7 +91,7 @@ class LedgerScreen(SectionScreen["LedgerPage"]):
             self._load_older(page.next)
 
     def _fill(self) -> None:
-        table, zone = self.query_one(FilterTable), zone_or_utc(self.page.timezone)
+        table, zone = self.table, zone_or_utc(self.page.timezone)
         table.total = self.page.total
         table.rows = tuple(_row(entry, zone) for entry in self._entries)
 
@@ -112,14 +111,6 @@ class LedgerScreen(SectionScreen["LedgerPage"]):
     def action_back(self) -> None:
         """To the section."""
         self.dismiss()
-
-    def action_enter_section(self) -> None:
-        """Into the list."""
-        self.query_one(FilterTable).focus_rows()
-
-    def action_filter(self) -> None:
-        """Open the filter."""
-        self.query_one(FilterTable).action_filter()
 
     @on(FilterTable.Chosen)
     def _chosen(self, event: FilterTable.Chosen) -> None:

@@ -18,7 +18,7 @@ from orgtui.domain.figures import ago, some
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.roles import ABOVE, Permission, Role, allows, reaches, refusal
 from orgtui.screens.dialogs.menu import Entry
-from orgtui.screens.section import SectionScreen
+from orgtui.screens.list_section import FILTER, ORDER, ListSection
 from orgtui.store.contract.team import Delivery, Member, Status
 from orgtui.widgets.filter_table import Cell, Column, FilterTable, Row
 from orgtui.widgets.frame import Body, Rule
@@ -46,17 +46,17 @@ LEAST_ROWS = 7
 MOST_TOLD = 6
 
 
-class TeamScreen(SectionScreen["TeamPage"]):
+class TeamScreen(ListSection["TeamPage"]):
     """Stats, the members list with its menu, and what the roles may."""
 
     SECTION = "team"
+    LISTED = "#members, #detail, #roles"
     NEEDS_ANSWER = frozenset({"invite", "menu", "export", "filter", "sort", "turn"})
     BINDINGS = [
         Binding("n", "invite", "Invite Member", id="team.invite"),
         Binding("m,full_stop", "menu", "Menu", id="team.menu"),
-        Binding("slash", "filter", "Filter", id="table.filter", key_display="/"),
-        Binding("s", "sort", "Sort", id="table.sort"),
-        Binding("S", "turn", "Turn the order round", id="table.turn", show=False),
+        FILTER,
+        *ORDER,
         Binding("e", "export", "Export", id="team.export"),
         Binding("escape", "leave_list", "Leave the list", id="team.leave-list", show=False),
     ]
@@ -73,14 +73,6 @@ class TeamScreen(SectionScreen["TeamPage"]):
         yield Detail(id="detail")
         yield Roles(id="roles")
 
-    def on_mount(self) -> None:
-        """Nothing to see before there is an answer."""
-        self._display(False)
-
-    def _display(self, there: bool) -> None:
-        for part in self.query("#members, #detail, #roles"):
-            part.display = there
-
     # The question and its answer.
 
     async def ask(self, store: Store) -> TeamPage:
@@ -96,9 +88,9 @@ class TeamScreen(SectionScreen["TeamPage"]):
             Stat("Total", f"{page.total:,}"),
         )
         alone = page.total == 1
-        self._display(not alone)
+        self.show_list(not alone)
         now, zone = self.orgtui.ambient.now(), zone_or_utc(page.timezone)
-        self.query_one(FilterTable).rows = tuple(_row(member, now, zone) for member in page.members)
+        self.table.rows = tuple(_row(member, now, zone) for member in page.members)
         if alone:
             self.trouble = Trouble(
                 "empty",
@@ -117,7 +109,7 @@ class TeamScreen(SectionScreen["TeamPage"]):
         """The roles are told where there is room for them; the list has all the rows it needs, or what there is."""
         if self.page is None or self.page.total == 1:
             return
-        table, detail, roles = self.query_one(FilterTable), self.query_one(Detail), self.query_one(Roles)
+        table, detail, roles = self.table, self.query_one(Detail), self.query_one(Roles)
         body = self.query_one(Body)
         room = self.size.height - 4 - self._above()
         needed = self.page.total + 4
@@ -139,7 +131,7 @@ class TeamScreen(SectionScreen["TeamPage"]):
     @property
     def selected(self) -> Member | None:
         """Who the cursor is on."""
-        key = self.query_one(FilterTable).selected
+        key = self.table.selected
         return next((member for member in self.page.members if member.id == key), None) if self.page else None
 
     @property
@@ -163,30 +155,6 @@ class TeamScreen(SectionScreen["TeamPage"]):
         name = member.email if self.has_class("-small") or not member.name else member.name
         self.query_one(Detail).told = (name, tuple(told))
         self._arrange()
-
-    def action_enter_section(self) -> None:
-        """Into the list; to the button where there is none."""
-        table = self.query_one(FilterTable)
-        if table.display:
-            table.focus_rows()
-        else:
-            super().action_enter_section()
-
-    def action_leave_list(self) -> None:
-        """Back to the sidebar."""
-        self.query_one("Sidebar").focus()
-
-    def action_filter(self) -> None:
-        """Open the filter."""
-        self.query_one(FilterTable).action_filter()
-
-    def action_sort(self) -> None:
-        """By the next column."""
-        self.query_one(FilterTable).action_sort()
-
-    def action_turn(self) -> None:
-        """The other way round."""
-        self.query_one(FilterTable).action_turn()
 
     # What is done.
 
