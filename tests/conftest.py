@@ -29,6 +29,7 @@ from orgtui.vault import beside
 from tests import idle
 
 if TYPE_CHECKING:
+    from tests.fake_stripe import FakeStripe
     from tests.postgres import Place, Server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -164,6 +165,24 @@ def place(postgres: Server, tmp_path: Path) -> Iterator[Place]:
     place = postgres.empty(tmp_path / "keys" / "master.key")
     yield place
     postgres.drop(place)
+
+
+@pytest.fixture(scope="session")
+def fake_server() -> Iterator[FakeStripe]:
+    """Started once: what it learns of the SDK's types it keeps."""
+    from tests.fake_stripe import FakeStripe
+
+    server = FakeStripe()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def fake(fake_server: FakeStripe) -> Iterator[FakeStripe]:
+    """An empty account; a defect of the fake fails the test."""
+    fake_server.reset()
+    yield fake_server
+    fake_server.reset()
 
 
 @pytest.fixture

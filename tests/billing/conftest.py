@@ -19,22 +19,6 @@ from orgtui.vault import Secret
 from tests.fake_stripe import BAD, GOOD, SAVED_BUT_BAD, SEPA, FakeStripe
 
 
-@pytest.fixture(scope="session")
-def fake_server() -> Iterator[FakeStripe]:
-    """Started once: what it learns of the SDK's types it keeps."""
-    server = FakeStripe()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def fake(fake_server: FakeStripe) -> Iterator[FakeStripe]:
-    """An empty account; a defect of the fake fails the test."""
-    fake_server.reset()
-    yield fake_server
-    fake_server.reset()
-
-
 @pytest.fixture
 def sdk(fake: FakeStripe) -> Iterator[Any]:
     """The official client, talking to the fake; it tries once."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache, wraps
 from typing import Any, cast
 
+import pytest
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
@@ -34,6 +35,7 @@ from tests.conftest import TODAY, profile
 
 Drive = Pilot[None]
 WIDE, USUAL, SMALL = (120, 36), (80, 24), (60, 20)
+sizes = pytest.mark.parametrize("size", [WIDE, USUAL, SMALL], ids="{0[0]}x{0[1]}".format)
 
 
 def make_app(

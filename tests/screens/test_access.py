@@ -21,9 +21,6 @@ from orgtui.store.sql.store import SqlStore
 from orgtui.widgets.filter_table import FilterTable, plain
 from tests.conftest import OWNER, TODAY
 from tests.screens.harness import (
-    SMALL,
-    USUAL,
-    WIDE,
     Drive,
     awaited,
     elsewhere,
@@ -34,6 +31,7 @@ from tests.screens.harness import (
     row,
     sees,
     shown,
+    sizes,
     toasts,
     typed,
     until,
@@ -41,7 +39,6 @@ from tests.screens.harness import (
 
 ADMIN = "jonas.weber@acme.example"
 LAPTOP, GATEWAY, REPORT = "Ada's laptop", "n8n gateway", "Monthly report"
-sizes = pytest.mark.parametrize("size", [WIDE, USUAL, SMALL], ids="{0[0]}x{0[1]}".format)
 
 
 async def on(pilot: Drive, name: str) -> None:

@@ -12,9 +12,6 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.widgets.secret_input import SecretInput
 from tests.provider_servers import KEYS, ProviderServers, provider_servers
 from tests.screens.harness import (
-    SMALL,
-    USUAL,
-    WIDE,
     Drive,
     awaited,
     elsewhere,
@@ -25,12 +22,12 @@ from tests.screens.harness import (
     row,
     sees,
     shown,
+    sizes,
     toasts,
     typed,
     until,
 )
 
-sizes = pytest.mark.parametrize("size", [WIDE, USUAL, SMALL], ids="{0[0]}x{0[1]}".format)
 PROVIDERS = ("openai", "anthropic", "google", "mistral", "grok")
 
 

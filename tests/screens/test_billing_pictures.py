@@ -21,12 +21,10 @@ from tests.screens.billing_help import (
     to_pay_screen,
     to_plan,
 )
-from tests.screens.harness import SMALL, USUAL, WIDE, Drive, make_app, press, sees, settled, typed, until
+from tests.screens.harness import USUAL, WIDE, Drive, make_app, press, sees, settled, sizes, typed, until
 
 Compare = Callable[..., bool]
 Before = Callable[[Drive], Awaitable[None]]
-
-sizes = pytest.mark.parametrize("size", [WIDE, USUAL, SMALL], ids="{0[0]}x{0[1]}".format)
 
 
 def after(*steps: Callable[[Drive], Awaitable[Any]] | str) -> Before:

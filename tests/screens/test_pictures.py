@@ -24,6 +24,7 @@ from tests.screens.harness import (
     sees,
     settled,
     shown,
+    sizes,
     toasts,
     typed,
     until,
@@ -31,8 +32,6 @@ from tests.screens.harness import (
 
 Compare = Callable[..., bool]
 Before = Callable[[Drive], Awaitable[None]]
-
-sizes = pytest.mark.parametrize("size", [WIDE, USUAL, SMALL], ids="{0[0]}x{0[1]}".format)
 
 
 def after(*keys: str) -> Before:

@@ -27,8 +27,6 @@ from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.screens.harness import (
     SMALL,
-    USUAL,
-    WIDE,
     Drive,
     awaited,
     elsewhere,
@@ -39,13 +37,13 @@ from tests.screens.harness import (
     row,
     sees,
     shown,
+    sizes,
     toasts,
     typed,
     until,
 )
 
 OWNER, ADMIN = "ada@acme.example", "jonas.weber@acme.example"
-sizes = pytest.mark.parametrize("size", [WIDE, USUAL, SMALL], ids="{0[0]}x{0[1]}".format)
 
 
 async def choose(pilot: Drive, name: str, entry: str) -> None:

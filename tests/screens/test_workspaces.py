@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from textual.widgets import Button, Input, OptionList, Static
 
 from orgtui.store.contract.workspaces import NewWorkspace, WorkspaceChanges
@@ -12,8 +11,6 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore
 from tests.screens.harness import (
     SMALL,
-    USUAL,
-    WIDE,
     Drive,
     awaited,
     edit_name,
@@ -24,12 +21,11 @@ from tests.screens.harness import (
     press,
     sees,
     shown,
+    sizes,
     toasts,
     typed,
     until,
 )
-
-sizes = pytest.mark.parametrize("size", [WIDE, USUAL, SMALL], ids="{0[0]}x{0[1]}".format)
 
 
 async def menu(pilot: Drive, entry: str) -> None:

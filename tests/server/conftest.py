@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.shop import Town, town
 from tests.server.site import Kit, Site, kit, serving
 
 
@@ -35,6 +36,13 @@ def running(made: Kit, shared: Path) -> Iterator[Site]:
         # The first request imports what the others find there.
         site.get("/overview")
         yield site
+
+
+@pytest.fixture(scope="session")
+def streets() -> Iterator[Town]:
+    """The same for shops, each with an account at the fake Stripe."""
+    with town() as built:
+        yield built
 
 
 @pytest.fixture

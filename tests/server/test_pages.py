@@ -20,40 +20,17 @@ from orgtui.store.contract.billing import PaymentStatus
 from orgtui.store.contract.general import GeneralChanges
 from tests.contract.conftest import wait
 from tests.fake_stripe import SEPA, FakeStripe, Fault
-from tests.server.shop import Shop, Town, shop, town
+from tests.server.shop import Shop, Town, shop
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 WORTHLESS = "This invitation is not valid: it was used, withdrawn, or has lapsed. Ask for a new one."
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeStripe]:
-    """Started once."""
-    server = FakeStripe()
-    yield server
-    server.close()
-
-
 @pytest.fixture
-def fake(server: FakeStripe) -> Iterator[FakeStripe]:
-    """An empty account."""
-    server.reset()
-    yield server
-    server.reset()
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Town]:
-    """Started once, too."""
-    with town() as built:
-        yield built
-
-
-@pytest.fixture
-def here(served: Town, memory: Path, templates: Path, fake: FakeStripe) -> Iterator[Shop]:
+def here(streets: Town, memory: Path, templates: Path, fake: FakeStripe) -> Iterator[Shop]:
     """Acme's server."""
-    with shop(served, memory, templates, fake) as opened:
+    with shop(streets, memory, templates, fake) as opened:
         yield opened
 
 
@@ -287,14 +264,14 @@ class TestPaying:
         for secret in (str(paying.url), paying.payment.id):
             assert secret not in repr(selling.log)
 
-    def test_without_a_provider(self, served: Town, memory: Path, templates: Path, fake: FakeStripe) -> None:
-        with shop(served, memory, templates, fake, stripe=None) as here:
+    def test_without_a_provider(self, streets: Town, memory: Path, templates: Path, fake: FakeStripe) -> None:
+        with shop(streets, memory, templates, fake, stripe=None) as here:
             assert "No payment provider is set up here" in plain(here.browser.get("/pay/pay_none"), 503)
 
     def test_without_a_public_url_there_is_no_link(
-        self, served: Town, memory: Path, templates: Path, fake: FakeStripe
+        self, streets: Town, memory: Path, templates: Path, fake: FakeStripe
     ) -> None:
-        with shop(served, memory, templates, fake, public_url=None) as here:
+        with shop(streets, memory, templates, fake, public_url=None) as here:
             wait(here.service.setup(dry_run=False))
             paying = here.buy()
             assert (paying.link, paying.short) == (None, paying.url)

@@ -19,38 +19,15 @@ from orgtui.store.contract.billing import PaymentStatus
 from tests.contract.conftest import wait
 from tests.fake_stripe import FakeStripe, Fault
 from tests.fake_stripe.world import Object
-from tests.server.shop import Shop, Town, shop, town
+from tests.server.shop import Shop, Town, shop
 
 PATH = "/webhooks/stripe"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeStripe]:
-    """Started once."""
-    server = FakeStripe()
-    yield server
-    server.close()
-
-
 @pytest.fixture
-def fake(server: FakeStripe) -> Iterator[FakeStripe]:
-    """An empty account."""
-    server.reset()
-    yield server
-    server.reset()
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Town]:
-    """Started once, too."""
-    with town() as built:
-        yield built
-
-
-@pytest.fixture
-def here(served: Town, memory: Path, templates: Path, fake: FakeStripe) -> Iterator[Shop]:
+def here(streets: Town, memory: Path, templates: Path, fake: FakeStripe) -> Iterator[Shop]:
     """Acme's server, with an account that is set up."""
-    with shop(served, memory, templates, fake) as opened:
+    with shop(streets, memory, templates, fake) as opened:
         wait(opened.service.setup(dry_run=False))
         yield opened
 
@@ -206,14 +183,14 @@ class TestTryingAgain:
         assert balance(here) == 10
 
     def test_without_a_secret_nothing_is_believed(
-        self, served: Town, memory: Path, templates: Path, fake: FakeStripe
+        self, streets: Town, memory: Path, templates: Path, fake: FakeStripe
     ) -> None:
         for stripe, title in (
             (None, "billing_not_ready"),
             (Stripe(key=fake.key, api_base=fake.base), "no_webhooks"),
             (Stripe(key=fake.key, api_base=fake.base, webhook_secret=" "), "no_webhooks"),
         ):
-            with shop(served, memory, templates, fake, stripe=stripe) as here:
+            with shop(streets, memory, templates, fake, stripe=stripe) as here:
                 empty = {"Stripe-Signature": f"t={int(fake.now().timestamp())},v1=00"}
                 answer = here.browser.post(PATH, content=b"{}", headers=empty)
                 assert (answer.status_code, answer.json()["title"]) == (503, title)
