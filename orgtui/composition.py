@@ -135,7 +135,7 @@ def mailer(settings: Settings) -> Mailer | None:
     if (smtp := settings.smtp) is None:
         return None
     from orgtui.mail import Mailer, password_in
-    from orgtui.vault import Secret
+    from orgtui.secret import Secret
 
     password = None if smtp.password is None else Secret(smtp.password)
     return Mailer(
@@ -178,7 +178,7 @@ def stripe(settings: Settings, ambient: Ambient) -> PaymentProvider:
     """Stripe, as the settings name it; raises BillingNotReady."""
     from orgtui.billing.provider import BillingNotReady
     from orgtui.billing.stripe import StripeBilling
-    from orgtui.vault import Secret
+    from orgtui.secret import Secret
 
     if (given := settings.stripe) is None:
         raise BillingNotReady("No payment provider is set up here: set ORGTUI_STRIPE_SECRET_KEY.")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from orgtui.aside import aside
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Invalid, NotFound, Undelivered
+from orgtui.secret import Secret
 from orgtui.settings import join_link
 from orgtui.store.contract import Store
 from orgtui.store.contract.team import Delivery, Invitation, Member
-from orgtui.vault import Secret
 
 if TYPE_CHECKING:
     from orgtui.mail import Mailer

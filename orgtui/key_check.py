@@ -20,7 +20,7 @@ from orgtui import __version__
 from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.domain.providers import BY_KEY
 from orgtui.domain.text import clean
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 
 if TYPE_CHECKING:
     import httpx

@@ -9,9 +9,9 @@ from orgtui.domain.provider_keys import Shape, shape
 from orgtui.domain.providers import keyed, keyless, known
 from orgtui.key_check import Kind, Verdict
 from orgtui.key_tests import KeyRefused, Outcome
+from orgtui.secret import Secret
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import NewKey, ProviderKey, Purpose
-from orgtui.vault import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,9 +8,9 @@ from typing import ClassVar, Protocol
 from orgtui.domain.errors import AlreadyThere, Conflict, Invalid, NotFound, OrgtuiError
 from orgtui.domain.roles import Permission
 from orgtui.key_check import Kind
+from orgtui.secret import Secret
 from orgtui.store.contract.api_keys import ProviderKey
 from orgtui.store.contract.operation import operation
-from orgtui.vault import Secret
 
 
 class KeyRefused(OrgtuiError):

@@ -17,8 +17,8 @@ from orgtui.domain.errors import Invalid, Undelivered
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.roles import Role
 from orgtui.domain.text import clean, harmless
+from orgtui.secret import Secret
 from orgtui.settings import Security, is_loopback
-from orgtui.vault import Secret
 
 if TYPE_CHECKING:
     from datetime import datetime

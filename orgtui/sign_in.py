@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from orgtui.domain.errors import Forbidden, NotFound, Unreachable
+from orgtui.secret import Secret
 from orgtui.store.contract.access import NewSecret
 from orgtui.store.contract.operation import operation
-from orgtui.vault import Secret
 
 
 class SignInRefused(Forbidden):

@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 
 from orgtui.domain.errors import Invalid, OrgtuiError
+from orgtui.secret import Secret
 from orgtui.settings import ServerUrl, Settings, data_path
-from orgtui.vault import Secret
 
 _LONGEST = 4096
 

@@ -21,11 +21,11 @@ from textual.widgets import Input
 
 from orgtui import tty
 from orgtui.domain.ambient import Ambient
+from orgtui.master_keys import beside
 from orgtui.store import demo
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
-from orgtui.vault import beside
 from tests import idle
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from orgtui.app import Connection, OrgTui  # noqa: E402
 from orgtui.domain.ambient import system_ambient  # noqa: E402
 from orgtui.key_check import Verdict  # noqa: E402
 from orgtui.key_service import KeyService  # noqa: E402
+from orgtui.secret import Secret  # noqa: E402
 from orgtui.settings import Settings  # noqa: E402
 from orgtui.store.sql.sqlite import SqliteDatabase  # noqa: E402
 from orgtui.store.sql.store import open_sql_store  # noqa: E402
 from orgtui.terminal import run  # noqa: E402
-from orgtui.vault import Secret  # noqa: E402
 
 
 class Faulty:

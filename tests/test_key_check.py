@@ -24,7 +24,7 @@ from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.domain.providers import BY_KEY
 from orgtui.domain.text import harmless
 from orgtui.key_check import LONGEST_ANSWER, PROVIDER_ADDRESSES, SECONDS, KeyChecker, Kind, Verdict
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 from tests.provider_servers import (
     ANSWERS,
     HOSTS,

@@ -15,10 +15,10 @@ from orgtui.domain.providers import VERDICTS
 from orgtui.key_check import KeyChecker, Kind
 from orgtui.key_service import KeyService
 from orgtui.key_tests import KeyRefused, Outcome
+from orgtui.secret import Secret
 from orgtui.store.contract.api_keys import ProviderKey, Purpose
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore
-from orgtui.vault import Secret
 from tests.conftest import Clock, Opener
 from tests.contract.conftest import STRANGER, wait
 from tests.provider_servers import KEYS, PROVIDERS, Exchange, ProviderServers, answer, provider_servers

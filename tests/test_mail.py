@@ -36,8 +36,8 @@ from orgtui import composition
 from orgtui.domain.errors import ERRORS, Invalid, OrgtuiError, Undelivered
 from orgtui.domain.text import DANGEROUS, clean
 from orgtui.mail import Mailer, invitation_message, password_in
+from orgtui.secret import Secret
 from orgtui.settings import join_link, load
-from orgtui.vault import Secret
 
 CODE = "orgtui_inv_7F3kPq0Zb1xYc2wVd3uTe4sRf5qPg6oNh7mLi8kJj9h"
 LINK = f"https://orgtui.acme.example/join/{CODE}"

@@ -28,7 +28,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from orgtui.domain.errors import OrgtuiError, StoreRefused
-from orgtui.vault import Binding, MasterKeys, Secret, Vault, VaultError, kid_of, mask
+from orgtui.master_keys import MasterKeys, VaultError
+from orgtui.secret import Secret, mask
+from orgtui.vault import Binding, Vault, kid_of
 
 CANARY = "sk-ant-api03-canary-THIS-MUST-NEVER-BE-SEEN-wxyz"
 HOME = Binding("org_acme", "openai", "key_1")
@@ -397,7 +399,7 @@ def test_a_killed_write_leaves_the_file_and_nothing_else(tmp_path: Path, monkeyp
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("orgtui.vault.os.fsync", full)
+        patch.setattr("orgtui.master_keys.os.fsync", full)
         with pytest.raises(StoreRefused, match="cannot be changed: No space left"):
             vault.keys.rotate()
     assert path.read_bytes() == before
@@ -556,7 +558,7 @@ def test_a_key_as_other_tools_make_one_is_understood_and_can_be_rotated(keys: Pa
 def test_a_file_of_another_user_is_refused(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(keys / "k", KEY_FILE)
     me = path.stat().st_uid
-    monkeypatch.setattr("orgtui.vault.os.geteuid", lambda: me + 1)
+    monkeypatch.setattr("orgtui.master_keys.os.geteuid", lambda: me + 1)
     if me:
         refused(path, "belongs to another user")
     else:

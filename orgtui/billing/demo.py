@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from orgtui.billing.provider import (
     MINIMUM,
@@ -89,7 +89,7 @@ class _Done:
 
     asked: object
     at: datetime
-    answer: object = None
+    answer: Any = None
     refusal: OrgtuiError | None = None
 
 
@@ -593,7 +593,8 @@ class DemoBilling:
                 raise KeyReused("The key was used for something else.")
             if done.refusal is not None:
                 raise done.refusal
-            return done.answer  # type: ignore[return-value]
+            answered: T = done.answer
+            return answered
         try:
             answer = do()
         except OrgtuiError as refusal:

@@ -22,7 +22,7 @@ from orgtui.domain.errors import Conflict, Invalid, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
 from orgtui.domain.plans import BY_KEY, paid_plan
 from orgtui.domain.subscriptions import Subscription, SubscriptionStatus
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 
 Mode = Literal["demo", "test", "live"]
 

@@ -48,7 +48,7 @@ from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS, paid_plan
 from orgtui.domain.subscriptions import Scheduled, Subscription
 from orgtui.domain.text import clean
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 
 # The SDK and the API version move together: https://github.com/stripe/stripe-python/wiki.
 API_VERSION: Final = "2026-10-28.endive"
@@ -620,6 +620,7 @@ def _http_client(stripe: Any, timeout: float, *, local: bool) -> Any:
     # A test server on this machine is not behind the proxy.
     connections = httpx.Client(timeout=limits, trust_env=not local)
 
+    # The SDK comes as Any: it is imported by whoever calls, when something is asked for.
     class Client(stripe.HTTPClient):  # type: ignore[misc]
         """The SDK's requests over httpx."""
 

@@ -11,7 +11,7 @@ from orgtui.billing.stripe_objects import APP, CREDITS, lookup_key, metadata, pr
 from orgtui.billing.stripe_webhook import TYPES
 from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS, Plan
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 
 _CREDITS_NAME: Final = "AI Credits"
 # Plans are changed in orgtui, where the price is shown to the cent; the portal is for cards, bills and leaving.

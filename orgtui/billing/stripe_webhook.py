@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from orgtui.billing.provider import BadWebhook, Event, NoWebhooks, Subject
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 
 TOLERANCE: Final = 300
 # What may change a purchase or a subscription. One question for events names at most 20 types.

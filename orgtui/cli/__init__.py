@@ -83,7 +83,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _unrepeated(error: Invalid, argv: Sequence[str]) -> Invalid:
     """The error, unless it repeats what may be a key; `keys` tells of one in any case, even of the half of one."""
-    from orgtui.vault import key_like
+    from orgtui.secret import key_like
 
     values = [word.partition("=")[2] if word.startswith("-") and "=" in word else word for word in argv]
     if "keys" in argv:

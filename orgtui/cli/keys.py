@@ -23,9 +23,9 @@ from orgtui.domain.months import zone_or_utc
 from orgtui.domain.providers import PROVIDERS, keyless, known
 from orgtui.domain.text import clean
 from orgtui.key_tests import KeyTests, Outcome
+from orgtui.secret import Secret, key_like
 from orgtui.store.contract import Store
 from orgtui.store.contract.api_keys import KeysPage, ProviderKey
-from orgtui.vault import Secret, key_like
 
 # More than anybody copies with a key by mistake; longer ones are told so.
 _LONGEST = 10_000

@@ -9,8 +9,8 @@ from dataclasses import replace
 from orgtui.cli.output import print_json, say, settings_of
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Invalid, NotFound
+from orgtui.secret import Secret
 from orgtui.settings import ServerUrl, Settings
-from orgtui.vault import Secret
 
 _LONGEST = 4096
 

@@ -11,9 +11,9 @@ from orgtui.cli.qr_code import qr_code
 from orgtui.composition import door
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Invalid, NotFound
+from orgtui.secret import Secret
 from orgtui.settings import Oidc, ServerUrl, identity_provider
 from orgtui.sign_in import Provider, SignIn, nonce_for
-from orgtui.vault import Secret
 
 if TYPE_CHECKING:
     from orgtui.oidc.device import Asked

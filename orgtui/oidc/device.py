@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from orgtui.domain.errors import Forbidden, OrgtuiError, Unreachable
 from orgtui.domain.text import clean
 from orgtui.oidc.issuer import Document, Issuer
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _SCOPE = "openid email"

@@ -16,8 +16,8 @@ from joserfc.errors import ClaimError, JoseError
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Unreachable
 from orgtui.oidc.issuer import Document, Issuer
+from orgtui.secret import Secret
 from orgtui.sign_in import SignInRefused, nonce_for
-from orgtui.vault import Secret
 
 # What may have signed, and with which kind of key: a public key is no secret for HS256, and none is no signature.
 _ALGORITHMS: Final = {"RS256": "RSA", "ES256": "EC"}

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
+from orgtui.secret import Secret
 from orgtui.settings import Oidc
 from orgtui.sign_in import Provider, SignInRefused
 from orgtui.store.contract import Store
 from orgtui.store.contract.access import NewSecret, SignedIn
 from orgtui.store.contract.operation import idempotency_key
-from orgtui.vault import Secret
 
 if TYPE_CHECKING:
     from orgtui.oidc.proofs import Verifier

@@ -25,11 +25,11 @@ from orgtui.domain.errors import StoreRefused
 from orgtui.domain.months import Month
 from orgtui.domain.providers import PROVIDERS
 from orgtui.domain.usage import Call, Funding, Run
+from orgtui.master_keys import beside
 from orgtui.store import demo_billing
 from orgtui.store.contract import Store
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.vault import beside
 
 if TYPE_CHECKING:
     from orgtui.store.sql.store import SqlStore

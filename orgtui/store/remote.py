@@ -17,10 +17,10 @@ import orgtui
 from orgtui.aside import aside
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Forbidden, OrgtuiError, TooMany, Unauthenticated, Unreachable
+from orgtui.secret import Secret
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, current_key, face
 from orgtui.store.wire import IDEMPOTENCY_KEY, RETRY_AFTER, Request, error_of, shape
-from orgtui.vault import Secret
 
 C = TypeVar("C")
 # Seconds. Whoever looks at a screen is told within five.

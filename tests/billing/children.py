@@ -19,9 +19,9 @@ from orgtui.billing.service import BillingService
 from orgtui.billing.stripe import StripeBilling
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.money import Money
+from orgtui.secret import Secret
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import open_sql_store
-from orgtui.vault import Secret
 
 PRELOADED = [
     "stripe",

@@ -15,7 +15,7 @@ from orgtui.billing.provider import Checkout, PaymentProvider
 from orgtui.billing.stripe import StripeBilling
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.money import Money
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 from tests.fake_stripe import BAD, GOOD, SAVED_BUT_BAD, SEPA, FakeStripe
 
 

@@ -17,9 +17,9 @@ from orgtui.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unreach
 from orgtui.domain.money import Money
 from orgtui.domain.months import micros
 from orgtui.domain.subscriptions import SubscriptionStatus
+from orgtui.secret import Secret
 from orgtui.store.contract.billing import NewCredit, NewPayment, Payment, PaymentStatus, Reversal, Settlement
 from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.vault import Secret
 from tests.billing.conftest import Bench, StripeBench, stripe_billing
 from tests.billing.till import PAGES, Killed, Knife, Till, found_acme, heard, lost
 from tests.contract.conftest import wait

@@ -35,7 +35,7 @@ from orgtui.domain.errors import Invalid, NotFound, OrgtuiError, Unreachable
 from orgtui.domain.money import Money
 from orgtui.domain.plans import PLANS
 from orgtui.domain.subscriptions import SubscriptionStatus
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 from tests.billing.conftest import StripeBench, stripe_billing
 from tests.billing.test_contract import ACME, PAGES, bought, customer, enrolment, order, running, subscribed
 from tests.fake_stripe import ASKS, SEPA, FakeStripe, Fault
@@ -602,7 +602,7 @@ class TestQuiet:
 import os, sys
 from orgtui.billing.stripe import StripeBilling
 from orgtui.domain.ambient import system_ambient
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 provider = StripeBilling(Secret(os.environ["KEY"]), system_ambient(), api_base=os.environ["BASE"])
 assert "stripe" not in sys.modules and "httpx" not in sys.modules, "imported too early"
 print(len(provider.prices()))

@@ -19,7 +19,7 @@ from orgtui.billing.provider import BadWebhook, Event, Subject
 from orgtui.billing.stripe import StripeBilling
 from orgtui.billing.stripe_webhook import TYPES
 from orgtui.domain.ambient import system_ambient
-from orgtui.vault import Secret
+from orgtui.secret import Secret
 from tests.billing.conftest import StripeBench, stripe_billing
 from tests.billing.test_contract import bought, running, subscribed
 from tests.fake_stripe import FakeStripe

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from orgtui.master_keys import beside
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.vault import beside
 from tests.cli.conftest import Run
 from tests.cli.test_root import CALLS, ORGTUI
 from tests.conftest import OWNER, Clock

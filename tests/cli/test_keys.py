@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from orgtui.domain.errors import NotFound
+from orgtui.secret import key_like
 from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.vault import Vault, key_like
+from orgtui.vault import Vault
 from tests.cli.conftest import Result, Run
 from tests.conftest import OWNER, Clock, copy_of_acme
 from tests.contract.conftest import STRANGER

@@ -11,11 +11,11 @@ from sqlmodel import SQLModel
 
 import orgtui.store.sql.tables  # noqa: F401 (declares the tables)
 from orgtui.domain.ambient import system_ambient
+from orgtui.secret import Secret
 from orgtui.store.contract import Store
 from orgtui.store.remote import RemoteStore, open_remote_store
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import Guest, SqlStore, open_sql_store
-from orgtui.vault import Secret
 from tests.conftest import OWNER, Clock, copy_of_acme
 from tests.postgres import Server
 from tests.served import Street

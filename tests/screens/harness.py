@@ -23,13 +23,13 @@ from orgtui.domain.ambient import Ambient
 from orgtui.key_check import KeyChecker
 from orgtui.key_service import DemoChecker, KeyService
 from orgtui.key_tests import KeyTests
+from orgtui.secret import Secret
 from orgtui.settings import Settings
 from orgtui.store import demo
 from orgtui.store.faults import faulty
 from orgtui.store.remote import open_remote_store
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
-from orgtui.vault import Secret
 from tests import served
 from tests.conftest import TODAY, profile
 

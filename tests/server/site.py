@@ -25,6 +25,7 @@ from orgtui.billing.service import BillingService
 from orgtui.domain.roles import Permission
 from orgtui.key_service import DemoChecker, KeyService
 from orgtui.key_tests import KeyTests
+from orgtui.master_keys import beside
 from orgtui.oidc.service import NoSignIn
 from orgtui.server.app import House, Services, application
 from orgtui.server.gate import Limits, lines
@@ -36,7 +37,6 @@ from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import Guest, SqlStore, open_sql_store
 from orgtui.store.wire import PREFIX, shape
-from orgtui.vault import beside
 from tests.conftest import OWNER, Clock
 from tests.contract.arguments import World, people
 from tests.contract.backends import TABLES

@@ -16,12 +16,12 @@ from orgtui.domain.codes import new_token
 from orgtui.domain.errors import NotFound
 from orgtui.domain.money import Money
 from orgtui.domain.roles import PERMISSIONS, PLATFORM_TOKEN_PERMISSIONS, READING_PERMISSIONS, Permission, Role
+from orgtui.secret import Secret
 from orgtui.server.admission import TRIES, WINDOW
 from orgtui.store.contract.access import PREFIXES, Kind, NewToken
 from orgtui.store.contract.operation import Operation
 from orgtui.store.contract.workspaces import NewWorkspace
 from orgtui.store.remote import open_remote_store
-from orgtui.vault import Secret
 from tests.contract.arguments import ABOVE_ADMINS, VALID, World
 from tests.contract.conftest import wait
 from tests.server.site import BY_ID, EVERY, NOW, Kit, Site, serving

@@ -15,12 +15,12 @@ import pytest
 
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import OrgtuiError, Unreachable
+from orgtui.secret import Secret
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import idempotency_key
 from orgtui.store.contract.team import NewInvitation
 from orgtui.store.contract.workspaces import NewWorkspace
 from orgtui.store.remote import RemoteStore, open_remote_store
-from orgtui.vault import Secret
 from tests.contract.conftest import wait
 from tests.fault_proxy import NONE, Fault, FaultProxy
 from tests.server.site import Site

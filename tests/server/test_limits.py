@@ -25,10 +25,10 @@ from cryptography.x509.oid import NameOID
 
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Unreachable
+from orgtui.secret import Secret
 from orgtui.server import serve as serving_
 from orgtui.server.gate import Limits
 from orgtui.store.remote import open_remote_store
-from orgtui.vault import Secret
 from tests.contract.conftest import wait
 from tests.server.process import MEGABYTE, Served, received, refused, serve, status
 from tests.server.site import Kit, Site, listening

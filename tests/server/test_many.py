@@ -21,11 +21,11 @@ import pytest
 from orgtui.aside import aside
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Unreachable
+from orgtui.secret import Secret
 from orgtui.store.contract.access import NewToken
 from orgtui.store.contract.operation import idempotency_key
 from orgtui.store.remote import RemoteStore, open_remote_store
 from orgtui.store.sql.store import open_sql_store
-from orgtui.vault import Secret
 from tests.conftest import Clock
 from tests.contract.conftest import wait
 from tests.postgres import Place, Server

@@ -15,9 +15,9 @@ from textual import events
 
 from orgtui.app import Connection, OrgTui
 from orgtui.domain.ambient import system_ambient
+from orgtui.secret import Secret
 from orgtui.settings import Settings
 from orgtui.store.remote import open_remote_store
-from orgtui.vault import Secret
 from tests.conftest import profile
 from tests.fault_proxy import NONE, FaultProxy
 from tests.screens.harness import Drive, awaited, opened, sees, shown, until

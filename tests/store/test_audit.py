@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import StoreRefused
 from orgtui.domain.roles import Role
+from orgtui.master_keys import MasterKeys, beside
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.audit import Verification
 from orgtui.store.contract.general import GeneralChanges
@@ -36,7 +37,6 @@ from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import open_sql_store
-from orgtui.vault import MasterKeys, beside
 from tests.conftest import OWNER, Clock, Opener, copy_of_acme
 from tests.contract.arguments import QUIET, VALID, doer, people
 from tests.contract.backends import TABLES

@@ -15,6 +15,7 @@ import pytest
 
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import AlreadyThere, NotFound, StoreRefused, Unreachable
+from orgtui.master_keys import MasterKeys, beside
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.operation import idempotency_key
 from orgtui.store.contract.workspaces import Inventory
@@ -24,7 +25,6 @@ from orgtui.store.sql.database import Database
 from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import open_sql_store
-from orgtui.vault import MasterKeys, beside
 from tests.conftest import OWNER, Clock, copy_of_acme
 from tests.contract.arguments import people, subscription
 from tests.contract.backends import TABLES

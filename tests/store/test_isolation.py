@@ -19,6 +19,7 @@ from orgtui.domain.errors import Forbidden, NotFound, OrgtuiError
 from orgtui.domain.money import Money
 from orgtui.domain.roles import WorkspaceRole
 from orgtui.domain.subscriptions import SubscriptionStatus
+from orgtui.master_keys import VaultError, beside
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.api_keys import NewKey, ProviderKey
 from orgtui.store.contract.billing import NewCredit, NewPayment
@@ -31,7 +32,6 @@ from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import implementation
 from orgtui.store.sql.unit_of_work import UnitOfWork
-from orgtui.vault import VaultError, beside
 from tests.conftest import OWNER, Clock
 from tests.contract.arguments import CALL, RUN, VALID, World, doer, people, subscription
 from tests.contract.backends import TABLES

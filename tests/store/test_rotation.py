@@ -19,10 +19,11 @@ import pytest
 
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import StoreRefused
+from orgtui.secret import mask
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.sql.rotation import Rotation, rotate_master
 from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.vault import Binding, Vault, kid_of, mask
+from orgtui.vault import Binding, Vault, kid_of
 from tests.conftest import Clock, Opener
 from tests.contract.conftest import wait
 

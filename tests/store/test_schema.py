@@ -21,11 +21,11 @@ from sqlmodel import SQLModel
 
 import orgtui.store.sql.tables  # noqa: F401 (declares the tables)
 from orgtui.domain.errors import NotFound, StoreRefused
+from orgtui.master_keys import MasterKeys, beside
 from orgtui.store.contract.team import Delivery
 from orgtui.store.sql import schema
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore, open_sql_store
-from orgtui.vault import MasterKeys, beside
 from tests.conftest import Clock, Opener
 from tests.contract.conftest import wait
 from tests.postgres import Place, Server

@@ -12,9 +12,9 @@ from textual.widgets import Button, Static
 from orgtui.domain.errors import Invalid, OrgtuiError
 from orgtui.domain.provider_keys import shape
 from orgtui.screens.dialogs.dialog import Dialog
+from orgtui.secret import Secret
 from orgtui.store.contract.api_keys import ProviderKey
 from orgtui.themes import Ink
-from orgtui.vault import Secret
 from orgtui.widgets.secret_input import SecretInput
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from orgtui.domain.months import micros
 from orgtui.domain.provider_keys import LONGEST
 from orgtui.domain.providers import BY_KEY, VERDICTS, Provider, keyed, keyless, known
 from orgtui.domain.text import clean, harmless
+from orgtui.secret import Secret, mask
 from orgtui.store.contract import api_keys as contract
 from orgtui.store.sql.queries import api_keys as queries
 from orgtui.store.sql.tables import ProviderKey, ProviderPolicy
 from orgtui.store.sql.unit_of_work import Write
-from orgtui.vault import Binding, Secret, mask
+from orgtui.vault import Binding
 
 _NOTE = 240
 

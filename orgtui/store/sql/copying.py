@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import AlreadyThere, StoreRefused
+from orgtui.master_keys import MasterKeys, carried, carry
 from orgtui.store.sql import chain, schema
 from orgtui.store.sql.database import Database
 from orgtui.store.sql.rows import Rows, rows_of
-from orgtui.vault import MasterKeys, carried, carry
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

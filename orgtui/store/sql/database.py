@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from orgtui.domain.errors import NotFound, Unreachable
+from orgtui.master_keys import KeyFile
 from orgtui.store.sql.rows import Rows
-from orgtui.vault import KeyFile
 
 if TYPE_CHECKING:
     from sqlmodel import Session

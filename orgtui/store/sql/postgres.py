@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unreachable
+from orgtui.master_keys import KeyFile
 from orgtui.store.sql.database import PATIENCE, Dropped
 from orgtui.store.sql.rows import Pyformat, Rows, rows_of
-from orgtui.vault import KeyFile
 
 if TYPE_CHECKING:
     import psycopg

@@ -10,10 +10,11 @@ from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import StoreRefused
 from orgtui.domain.months import micros
 from orgtui.domain.roles import PLATFORM
+from orgtui.master_keys import MasterKeys, VaultError
 from orgtui.store.sql import chain
 from orgtui.store.sql.database import Database
 from orgtui.store.sql.rows import rows_of
-from orgtui.vault import Binding, MasterKeys, Vault, VaultError
+from orgtui.vault import Binding, Vault
 
 Progress = Callable[[int, int], None]
 

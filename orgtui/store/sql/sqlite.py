@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unreachable
+from orgtui.master_keys import KeyFile, beside
 from orgtui.store.sql.database import PATIENCE
 from orgtui.store.sql.rows import Rows
-from orgtui.vault import KeyFile, beside
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

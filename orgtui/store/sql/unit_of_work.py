@@ -15,12 +15,13 @@ from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Forbidden, Invalid, KeyReused, NotFound
 from orgtui.domain.months import micros
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, allows, refusal
+from orgtui.master_keys import MasterKeys
 from orgtui.store.contract.access import Kind
 from orgtui.store.contract.operation import Operation, current_key
 from orgtui.store.sql.chain import next_row
 from orgtui.store.sql.database import Database, reread
 from orgtui.store.sql.rows import Rows, rows_of
-from orgtui.vault import MasterKeys, Vault
+from orgtui.vault import Vault
 
 if TYPE_CHECKING:
     from sqlmodel import Session
