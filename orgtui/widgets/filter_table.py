@@ -20,7 +20,7 @@ from textual.strip import Strip
 from textual.widgets import DataTable, Input
 
 from orgtui.themes import Ink
-from orgtui.widgets.canvas import Canvas, spread
+from orgtui.widgets.canvas import Canvas, fitted, spread
 
 _NARROWEST = 10
 # The titles and the line under them.
@@ -101,6 +101,9 @@ class _Head(Canvas):
         words, count = self.words
         title = Content.assemble((self._title, ink.heading), "   ") if self._title else Content("")
         left = Content.assemble(title, ("/", ink.key), " ", (words, ink.dim)) if words else title
+        # What gives way ends before the count begins.
+        room = width - len(count) - 1
+        left = fitted(left, room) if 0 < room < left.cell_length else left
         return [spread(left, Content.assemble((count, ink.dim)), width)]
 
 

@@ -390,3 +390,10 @@ def test_the_demo_has_the_same_tokens_every_time(cache: Path, tmp_path: Path) ->
             demo.discard(path)
 
     assert tokens(cache) == tokens(tmp_path)
+
+
+@awaited
+async def test_words_that_give_way_end_before_the_count(demo_database: SqliteDatabase) -> None:
+    async with opened(make_app(demo_database, "access"), USUAL) as pilot:
+        await press(pilot, "enter", "S")
+        assert "… 3 tokens · by name, turned round" in row(pilot, "turned round")
