@@ -21,6 +21,7 @@ from orgtui.store.sql.store import SqlStore
 from orgtui.widgets.filter_table import FilterTable, plain
 from tests.conftest import OWNER, TODAY
 from tests.screens.harness import (
+    USUAL,
     Drive,
     awaited,
     elsewhere,
