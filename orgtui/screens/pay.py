@@ -21,7 +21,7 @@ from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.text import clean
-from orgtui.screens.dialogs.address import SENT
+from orgtui.screens.dialogs.copied import SENT
 from orgtui.screens.section import SectionScreen
 from orgtui.store.contract.billing import Payment, PaymentStatus
 from orgtui.themes import Ink

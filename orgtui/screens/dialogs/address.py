@@ -6,23 +6,20 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Button, Static
+from textual.widgets import Static
 
-from orgtui.screens.dialogs.dialog import Dialog
+from orgtui.screens.dialogs.copied import CopyDialog
 from orgtui.widgets.link import Link
 
-SENT = "Sent to your terminal's clipboard."
 
-
-class AddressDialog(Dialog[None]):
+class AddressDialog(CopyDialog):
     """Shows it, and copies it; nothing is opened from here."""
 
     BINDINGS = [Binding("y", "copy", "Copy", id="address.copy")]
 
     def __init__(self, heading: str, lines: Sequence[str], address: str, *, copies: str = "") -> None:
-        super().__init__()
+        super().__init__(copies or address)
         self._heading, self._lines, self._address = heading, lines, address
-        self._copies = copies or address
 
     def heading(self) -> str:
         """Of what."""
@@ -33,17 +30,3 @@ class AddressDialog(Dialog[None]):
         for line in self._lines:
             yield Static(line, markup=False, classes="line")
         yield Link(self._address, id="address")
-
-    def buttons(self) -> ComposeResult:
-        """Copy, or go."""
-        yield Button("Close", id="cancel", action="screen.cancel")
-        yield Button("Copy", variant="primary", id="copy", action="screen.copy")
-
-    def on_mount(self) -> None:
-        """On what one comes for."""
-        self.query_one("#copy").focus()
-
-    def action_copy(self) -> None:
-        """By OSC 52: whether the terminal takes it, nobody is told."""
-        self.app.copy_to_clipboard(self._copies)
-        self.notify(SENT)

@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, Static
 from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.roles import Permission, Role
 from orgtui.domain.text import clean
+from orgtui.screens.dialogs.copied import CopyDialog
 from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.store.contract.access import (
     DAYS,
@@ -175,14 +176,14 @@ class NewTokenDialog(Dialog[NewSecret]):
         self._wake()
 
 
-class TokenMade(Dialog[None]):
+class TokenMade(CopyDialog):
     """The secret: here, and nowhere after."""
 
     HEADING = "Keep this token now"
     BINDINGS = [Binding("y", "copy", "Copy", id="token-made.copy")]
 
     def __init__(self, made: NewSecret, zone: ZoneInfo, server: str) -> None:
-        super().__init__()
+        super().__init__(made.secret, f"{clean(made.token.name)} is sent to your terminal's clipboard.")
         self._made, self._zone, self._server = made, zone, server
 
     def compose_dialog(self) -> ComposeResult:
@@ -196,17 +197,3 @@ class TokenMade(Dialog[None]):
         yield Static(
             f"To come in with it: orgtui login {self._server}, or ORGTUI_TOKEN.", markup=False, classes="aside"
         )
-
-    def buttons(self) -> ComposeResult:
-        """Close, or copy."""
-        yield Button("Close", id="cancel", action="screen.cancel")
-        yield Button("Copy", variant="primary", id="copy", action="screen.copy")
-
-    def on_mount(self) -> None:
-        """On what one comes for."""
-        self.query_one("#copy").focus()
-
-    def action_copy(self) -> None:
-        """By OSC 52: whether the terminal takes it, nobody is told."""
-        self.app.copy_to_clipboard(self._made.secret)
-        self.notify(f"{clean(self._made.token.name)} is sent to your terminal's clipboard.")

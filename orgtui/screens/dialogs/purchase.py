@@ -12,7 +12,7 @@ from textual.widgets import Button, Static
 from orgtui.billing.words import STATUSES, package_name
 from orgtui.domain.credits import tokens
 from orgtui.domain.text import clean
-from orgtui.screens.dialogs.address import SENT
+from orgtui.screens.dialogs.copied import SENT
 from orgtui.screens.dialogs.dialog import Dialog
 from orgtui.store.contract.billing import Payment, PaymentStatus
 from orgtui.themes import Ink
