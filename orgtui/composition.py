@@ -101,7 +101,7 @@ def _remote(settings: Settings, server: ServerUrl, ambient: Ambient) -> Opened:
 
 @contextmanager
 def door(server: ServerUrl, ambient: Ambient) -> Iterator[SignIn]:
-    """How one signs in at a server, without a token."""
+    """How one comes in to a server without a token."""
     from orgtui.sign_in import SignIn
     from orgtui.store.remote import open_remote_store
 
@@ -118,7 +118,7 @@ def sign_in_service(settings: Settings, opened: SqlStore, ambient: Ambient) -> S
     from orgtui.oidc.service import NoSignIn, SignInService
 
     if (oidc := settings.oidc) is None:
-        return NoSignIn()
+        return NoSignIn(opened.outside, opened.platform)
     from orgtui.oidc.issuer import SERVERS_PATIENCE, Issuer
 
     try:
@@ -127,7 +127,7 @@ def sign_in_service(settings: Settings, opened: SqlStore, ambient: Ambient) -> S
         raise Invalid(f"To let people sign in takes {error.name}: pip install 'orgtui[oidc]'.") from error
     issuer = Issuer(oidc.issuer, seconds=SERVERS_PATIENCE)
     verifier = Verifier(issuer, oidc.client_id, ambient, settings.public_url)
-    return SignInService(oidc, verifier, opened.platform, ambient)
+    return SignInService(oidc, verifier, opened.outside, opened.platform, ambient)
 
 
 def mailer(settings: Settings) -> Mailer | None:

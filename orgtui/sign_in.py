@@ -1,4 +1,4 @@
-"""Signing in: whom an identity provider vouches for is given a token; declared for who asks a server for one."""
+"""Coming in without a token yet, by an identity provider's word or by an invitation: declared for whoever asks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from orgtui.domain.errors import Forbidden, NotFound, Unreachable
+from orgtui.domain.errors import Forbidden, Invalid, NotFound, Unreachable
 from orgtui.secret import Secret
 from orgtui.store.contract.access import NewSecret
 from orgtui.store.contract.operation import operation
+from orgtui.store.contract.team import Member
 
 
 class SignInRefused(Forbidden):
@@ -27,6 +28,14 @@ class Provider:
     client_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Who has just accepted an invitation; `token` is to come in with, None where one signs in instead."""
+
+    member: Member
+    token: NewSecret | None
+
+
 def nonce_for(url: str) -> str:
     """What a sign-in for the server at *url* is marked with, so that no other server can pass it on."""
     digest = hashlib.sha256(f"orgtui sign-in {url.rstrip('/').lower()}".encode()).digest()
@@ -34,7 +43,7 @@ def nonce_for(url: str) -> str:
 
 
 class SignIn(Protocol):
-    """From the proof of an identity provider to a token; whoever asks has the proof, and needs no token."""
+    """From a proof to a token; whoever asks has the proof, and needs no token."""
 
     @operation("GET", "/sign-in", needs=None, raises=(NotFound,))
     async def provider(self) -> Provider:
@@ -43,3 +52,7 @@ class SignIn(Protocol):
     @operation("POST", "/sign-in", needs=None, raises=(NotFound, SignInRefused, Unreachable))
     async def enter(self, id_token: Secret) -> NewSecret:
         """A token for the member whose e-mail address the provider's ID token holds; each ID token opens once."""
+
+    @operation("POST", "/sign-in/invitation", needs=None, raises=(NotFound, Invalid))
+    async def join(self, code: str, name: str) -> Joined:
+        """Accept an invitation, and be let in: with a token of one's own, or else one signs in from now on."""

@@ -21,6 +21,7 @@ from orgtui.domain.errors import Forbidden, Unauthenticated
 from orgtui.key_tests import KeyTests
 from orgtui.server import app as server
 from orgtui.server.app import application
+from orgtui.sign_in import SignIn
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
 from orgtui.store.sql.store import Guest, SqlStore
@@ -65,6 +66,7 @@ class Street:
         services: server.Services = {
             "payments": (Payments, lambda store: self._service("payments", store)),
             "key_tests": (KeyTests, lambda store: self._service("key_tests", store)),
+            "sign_in": (SignIn, lambda store: self._service("sign_in", store)),
         }
         self._app = application(
             server.House(opened=opened, ambient=system_ambient(), log=lambda _: None, services=services)

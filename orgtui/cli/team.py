@@ -31,6 +31,8 @@ from orgtui.domain.months import zone_or_utc
 from orgtui.domain.roles import Permission, Role, allows, refusal
 from orgtui.domain.text import clean
 from orgtui.invitations import Sent, send
+from orgtui.secret import Secret
+from orgtui.settings import ServerUrl, Settings
 from orgtui.store.contract import Store
 from orgtui.store.contract.team import Delivery, Departure, Invitation, Member, NewInvitation, Status, TeamPage
 
@@ -267,7 +269,7 @@ def _revoke(arguments: argparse.Namespace) -> None:
 
 
 def join(arguments: argparse.Namespace) -> None:
-    """Accept an invitation, for whoever has its code."""
+    """Accept an invitation, for whoever has its code; of a server one gets a token by it, which is kept."""
     code = _standard_input() if arguments.stdin else arguments.code
     name = arguments.name if arguments.name is not None or arguments.stdin else asked("Your name:")
     if name is None:
@@ -276,24 +278,37 @@ def join(arguments: argparse.Namespace) -> None:
     async def question(store: Store) -> Member:
         return await store.team.join(code, name)
 
-    member = ask(arguments, question)
+    settings = settings_of(arguments)
+    if settings.server is None:
+        member = ask(arguments, question)
+        store = f" --store {shlex.quote(arguments.store)}" if arguments.store else ""
+        then = f"Open the organization: orgtui{store} --as {shlex.quote(member.email)}"
+    else:
+        member, then = _join_at(settings, settings.server, code, name)
     if arguments.json:
         print_json(shown(member, ZoneInfo("UTC")))
         return
     say(f"Welcome, {clean(member.name)}: you are {_AS[member.role]} now.")
-    if server := settings_of(arguments).server:
-        _say_token_needed(member, server.url)
-        return
-    store = f" --store {shlex.quote(arguments.store)}" if arguments.store else ""
-    say(f"Open the organization: orgtui{store} --as {shlex.quote(member.email)}")
+    say(then)
 
 
-def _say_token_needed(member: Member, url: str) -> None:
-    """Through a server nobody is somebody by saying so: a token says who comes, and the first is made beside it."""
-    say("To come in you need a token. Whoever runs the server makes it for you, there:")
-    say(f"    orgtui --as {shlex.quote(member.email)} access create laptop")
-    say("Then give it to orgtui, once:")
-    say(f"    orgtui login {shlex.quote(url)}")
+def _join_at(settings: Settings, server: ServerUrl, code: str, name: str) -> tuple[Member, str]:
+    """Through a server nobody is somebody by saying so: a token is kept, or one signs in; and what to do now."""
+    import asyncio
+
+    from orgtui.composition import door
+    from orgtui.tokens import keep, kept
+
+    url = shlex.quote(server.url)
+    if kept(settings):
+        forget = "unset ORGTUI_TOKEN" if settings.token else f"orgtui logout {url}"
+        raise Invalid(f"You come in to {server.url} as somebody already; first: {forget}")
+    with door(server, system_ambient()) as entrance:
+        joined = asyncio.run(entrance.join(code, name))
+    if joined.token is None:
+        return joined.member, f"What is left is to sign in: orgtui login {url}"
+    keep(server, Secret(joined.token.secret))
+    return joined.member, f"Open the organization: orgtui --store {url}"
 
 
 def _standard_input() -> str:

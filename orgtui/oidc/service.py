@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Forbidden, KeyReused, NotFound
 from orgtui.secret import Secret
 from orgtui.settings import Oidc
-from orgtui.sign_in import Provider, SignInRefused
+from orgtui.sign_in import Joined, Provider, SignInRefused
 from orgtui.store.contract import Store
 from orgtui.store.contract.access import NewSecret, SignedIn
-from orgtui.store.contract.operation import idempotency_key
+from orgtui.store.contract.operation import current_key, idempotency_key
 
 if TYPE_CHECKING:
     from orgtui.oidc.proofs import Verifier
 
 
 class SignInService:
-    """The `SignIn` of a server; *platform* is the store that makes tokens for who is proven to be a member."""
+    """The `SignIn` of a server with an identity provider.
 
-    def __init__(self, oidc: Oidc, verifier: Verifier, platform: Store, ambient: Ambient) -> None:
-        self._oidc, self._verifier, self._platform, self._ambient = oidc, verifier, platform, ambient
+    *outside* is the store for who is nobody yet; *platform* makes tokens for who is proven to be a member.
+    """
+
+    def __init__(self, oidc: Oidc, verifier: Verifier, outside: Store, platform: Store, ambient: Ambient) -> None:
+        self._oidc, self._verifier, self._ambient = oidc, verifier, ambient
+        self._outside, self._platform = outside, platform
 
     async def provider(self) -> Provider:
         """Where people sign in."""
@@ -39,9 +44,16 @@ class SignInService:
         except Forbidden as error:
             raise SignInRefused(error.message) from None
 
+    async def join(self, code: str, name: str) -> Joined:
+        """In, but not yet known to be the person: that is for the provider to say."""
+        return Joined(await self._outside.team.join(code, name), None)
+
 
 class NoSignIn:
-    """The same where no identity provider is set up."""
+    """The same where no identity provider is set up: who had an invitation is whom it was sent to."""
+
+    def __init__(self, outside: Store, platform: Store) -> None:
+        self._outside, self._platform = outside, platform
 
     async def provider(self) -> Provider:
         """Nowhere."""
@@ -50,3 +62,10 @@ class NoSignIn:
     async def enter(self, id_token: Secret) -> NewSecret:
         """For nobody."""
         raise NotFound("No identity provider is set up here; come with a token.")
+
+    async def join(self, code: str, name: str) -> Joined:
+        """A token; who did not hear the answer and asks with the same key is told it again."""
+        member = await self._outside.team.join(code, name)
+        person = SignedIn(email=member.email, issuer=None, attempt=member.id)
+        with idempotency_key(f"{current_key()}:token") if current_key() else nullcontext():
+            return Joined(member, await self._platform.access.admit(person))

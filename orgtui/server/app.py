@@ -21,9 +21,10 @@ from orgtui.domain.errors import NotFound, OrgtuiError
 from orgtui.server import problems
 from orgtui.server.admission import Admission
 from orgtui.server.gate import Figures, Gate, Limits, Log
-from orgtui.server.pages import Signing, Till, add_pages
+from orgtui.server.pages import Entrance, Till, add_pages
 from orgtui.server.routes import router
 from orgtui.server.webhooks import add_webhooks
+from orgtui.sign_in import SignIn
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.operation import Operation
 from orgtui.store.sql.store import SqlStore
@@ -79,7 +80,7 @@ def application(house: House) -> ASGIApp:
     operations = router(contracts, admission.enter, perform)
     app.include_router(operations)
     till = _till(house)
-    add_pages(app, house.opened.outside.team, till, _signing(house), house.ambient, house.public_url)
+    add_pages(app, house.opened.outside.team, till, _entrance(house), house.ambient, house.public_url)
     add_webhooks(app, till)
     _look_after(app, house, figures)
     _tell(app, [route for route in (*operations.routes, *app.routes) if isinstance(route, Route)])
@@ -99,19 +100,16 @@ def _till(house: House) -> Till:
     return till
 
 
-def _signing(house: House) -> Signing:
-    """Whether there is an identity provider to send people to."""
+def _entrance(house: House) -> Entrance:
+    """The way in for whoever has no token yet."""
 
-    async def signing() -> bool:
+    async def entrance() -> SignIn:
         if "sign_in" not in house.services:
-            return False
-        try:
-            await (await house.services["sign_in"][1](house.opened.outside)).provider()
-        except NotFound:
-            return False
-        return True
+            raise NotFound("Nobody is let in here without a token.")
+        service: SignIn = await house.services["sign_in"][1](house.opened.outside)
+        return service
 
-    return signing
+    return entrance
 
 
 def _look_after(app: FastAPI, house: House, figures: Figures) -> None:

@@ -55,6 +55,11 @@ def steps(*each: tuple[str, str]) -> Markup:
     return Markup(f"<ol>{''.join(items)}</ol>")
 
 
+def copied(text: str) -> Markup:
+    """Something to be copied as it is."""
+    return Markup(f"<p><code>{escape(text)}</code></p>")
+
+
 def form(label: str, name: str, value: str, *, longest: int, button: str, hidden: dict[str, str]) -> Markup:
     """One question that is sent back to where the page is."""
     kept = "".join(f'<input type="hidden" name="{escape(key)}" value="{escape(held)}">' for key, held in hidden.items())

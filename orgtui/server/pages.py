@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,18 +14,19 @@ from orgtui.domain.errors import Invalid, KeyReused, NotFound, OrgtuiError
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.roles import Role
-from orgtui.server.html import elsewhere, form, line, page, steps
+from orgtui.server.html import copied, elsewhere, form, line, page, steps
+from orgtui.sign_in import Joined, SignIn
 from orgtui.store.contract.billing import Payment, PaymentStatus
 from orgtui.store.contract.operation import idempotency_key
-from orgtui.store.contract.team import Invited, Member, Team
+from orgtui.store.contract.team import Invited, Team
 
 if TYPE_CHECKING:
     from orgtui.billing.service import BillingService
 
 # Payments in the platform's name; raises BillingNotReady where there is no provider.
 Till = Callable[[], Awaitable["BillingService"]]
-# Whether people sign in here by an identity provider.
-Signing = Callable[[], Awaitable[bool]]
+# What lets in whoever has no token yet.
+Entrance = Callable[[], Awaitable[SignIn]]
 _AS = {Role.OWNER: "an owner", Role.ADMIN: "an admin"}
 _FORM, _FIELDS, _LONGEST_NAME, _NONCE = "application/x-www-form-urlencoded", 10, 60, 16
 _BACK = "Go back to your terminal."
@@ -44,9 +44,11 @@ _STANDS = {
 _OVER = (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.CANCELLED)
 
 
-def add_pages(app: FastAPI, team: Team, till: Till, signing: Signing, ambient: Ambient, public_url: str | None) -> None:
+def add_pages(
+    app: FastAPI, team: Team, till: Till, entrance: Entrance, ambient: Ambient, public_url: str | None
+) -> None:
     """Put them at their addresses; *team* is that of nobody in particular."""
-    door = _Door(team, signing, ambient, public_url)
+    door = _Door(team, entrance, ambient, public_url)
 
     # HEAD as well: who follows links to see where they lead asks so.
     def at(path: str, answer: Callable[..., Awaitable[Response]], *methods: str) -> None:
@@ -71,7 +73,7 @@ class _Door:
     """Invitations, looked at and accepted by whoever has their code."""
 
     team: Team
-    signing: Signing
+    entrance: Entrance
     ambient: Ambient
     public_url: str | None
 
@@ -92,23 +94,24 @@ class _Door:
         name, attempt = given.get("name", ""), given.get("attempt", "")
         try:
             try:
-                return self._welcome(await self._join(_text(code), name, attempt), signing=await self.signing())
+                return self._welcome(await self._join(_text(code), name, attempt))
             except Invalid as error:
                 return self._form(await self.team.invited(code), name, attempt, error)
         except OrgtuiError as error:
             return _sorry(error)
 
-    async def _join(self, code: str, name: str, attempt: str) -> Member:
+    async def _join(self, code: str, name: str, attempt: str) -> Joined:
         """A form that is sent twice, as by a double click, joins once and is welcomed twice."""
+        entrance = await self.entrance()
         if not attempt:
-            return await self.team.join(code, name)
+            return await entrance.join(code, name)
         with idempotency_key(f"page:{attempt}"):
             try:
-                return await self.team.join(code, name)
+                return await entrance.join(code, name)
             except KeyReused:
                 # Another name on the same form: what it says now is for the code to decide.
                 pass
-        return await self.team.join(code, name)
+        return await entrance.join(code, name)
 
     def _form(self, seen: Invited, name: str = "", attempt: str = "", error: Invalid | None = None) -> Response:
         zone = zone_or_utc(seen.timezone)
@@ -125,20 +128,16 @@ class _Door:
             referrer="same-origin",
         )
 
-    def _welcome(self, member: Member, *, signing: bool) -> Response:
-        """What is left to do: to sign in, or a token is made where the server runs, by whoever may."""
-        url = self.public_url or "https://HOST"
-        make = f"orgtui --as {shlex.quote(member.email)} access create laptop"
+    def _welcome(self, joined: Joined) -> Response:
+        """What is left to do: to give orgtui the token, which is told here and never again, or to sign in."""
+        url, member, token = self.public_url or "https://HOST", joined.member, joined.token
+        told = [line("This is your token. It is shown this once, and opens the organization to whoever has it:")]
         return page(
             f"Welcome, {member.name}",
-            line(f"You are {_AS[member.role]} now. What is left is to open the organization in your terminal:"),
+            line(f"You are {_AS[member.role]} now. What is left is to open the organization in your terminal."),
+            *([*told, copied(token.secret)] if token else []),
             steps(
-                *(
-                    []
-                    if signing
-                    else [("Ask whoever runs the server for a token. There, they make one for you:", make)]
-                ),
-                ("Sign in with this address:" if signing else "Give it to orgtui, once:", f"orgtui login {url}"),
+                ("Give it to orgtui, once:" if token else "Sign in with this address:", f"orgtui login {url}"),
                 ("Open the organization:", f"orgtui --store {url}"),
             ),
             line("You can close this page.", "dim"),

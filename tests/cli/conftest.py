@@ -72,7 +72,10 @@ def _far(way: served.Way, arguments: argparse.Namespace, monkeypatch: pytest.Mon
     arguments.store, name = way.lead(opened, {section: make for section, (_, make) in made.items()})
     arguments.actor = None
     with closing(opened), monkeypatch.context() as patched:
-        patched.setenv("ORGTUI_TOKEN", name)
+        # Who joins has no token yet.
+        patched.delenv("ORGTUI_TOKEN", raising=False) if "join" in arguments.words else patched.setenv(
+            "ORGTUI_TOKEN", name
+        )
         patched.delenv("ORGTUI_AS", raising=False)
         yield
 

@@ -7,16 +7,18 @@ import io
 import json
 import logging
 import re
-import shlex
 import sqlite3
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orgtui import tokens
 from orgtui.domain.text import DANGEROUS
+from orgtui.secret import Secret
 from tests import served
 from tests.cli.conftest import Run
 from tests.cli.test_root import ORGTUI
@@ -403,24 +405,34 @@ def test_a_code_lets_its_holder_in_once_whoever_acts(orgtui: Run) -> None:
     unchanged(orgtui, "join", entry["code"], "--name", "Mallory", code=4, said="This invitation is not valid")
 
 
-def test_who_joins_through_a_server_is_told_of_the_token_they_need(
-    orgtui: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (entry,) = invited(orgtui, GRACE)
+@pytest.fixture
+def far(orgtui: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
+    """Its commands come to a server, and keep tokens in a place of their own."""
     street = served.Street()
     with served.listening(street) as url, monkeypatch.context() as patched:
         patched.setattr(served, "WAY", served.Way(url, street))
-        done = orgtui("join", entry["code"], "--name", "Grace Hopper")
-    assert done.out.splitlines() == [
-        "Welcome, Grace Hopper: you are an admin now.",
-        "To come in you need a token. Whoever runs the server makes it for you, there:",
-        f"    orgtui --as {GRACE} access create laptop",
-        "Then give it to orgtui, once:",
-        f"    orgtui login {url}/0",
-    ]
-    # What it says works: the token is hers.
-    create = shlex.split(done.out.splitlines()[2].strip())[1:]
-    assert orgtui(*create, "--json").json["maker"] == GRACE
+        patched.setattr(tokens, "data_path", lambda: tmp_path / "data")
+        yield orgtui
+
+
+def test_who_joins_through_a_server_comes_in_with_a_token_from_then_on(far: Run, tmp_path: Path) -> None:
+    (entry,) = invited(far, GRACE)
+    done = far("join", entry["code"], "--name", "Grace Hopper")
+    assert (done.code, done.err) == (0, "")
+    welcome, then = done.out.splitlines()
+    assert welcome == "Welcome, Grace Hopper: you are an admin now."
+    assert re.fullmatch(r"Open the organization: orgtui --store http://127\.0\.0\.1:\d+/\d+", then)
+    (kept,) = (tmp_path / "data" / "tokens").iterdir()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert kept.read_text().startswith("orgtui_pat_")
+    (made,) = far("access", "list", "--json").json["tokens"]
+    assert (made["name"], made["maker"], made["kind"]) == ("Invitation", GRACE, "person")
+
+
+def test_nobody_who_is_known_there_joins_as_somebody_else(far: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (entry,) = invited(far, GRACE)
+    monkeypatch.setattr(tokens, "read", lambda _: Secret("orgtui_pat_ada"))
+    unchanged(far, "join", entry["code"], "--name", "Grace", code=2, said="orgtui logout http://")
 
 
 def test_a_code_comes_from_standard_input_where_nobody_sees_it(orgtui: Run) -> None:

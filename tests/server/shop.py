@@ -23,6 +23,7 @@ from orgtui.domain.roles import Role
 from orgtui.server.app import House, Services, application
 from orgtui.server.services import services
 from orgtui.settings import Settings, Stripe
+from orgtui.sign_in import SignIn
 from orgtui.store.contract import Store
 from orgtui.store.contract.billing import LedgerEntry, Payment
 from orgtui.store.contract.operation import Invoke, Operation, face
@@ -116,7 +117,7 @@ class Town:
             opened=SqlStore(outside, self._permit, platform, outside, self._admit, lambda: None),
             ambient=Ambient(now=lambda: self.here.ambient.now(), random=os.urandom),
             log=lambda line: self.here.log.append(line),
-            services={"payments": (Payments, self._payments)},
+            services={"payments": (Payments, self._payments), "sign_in": (SignIn, self._sign_in)},
             public_url=url,
         )
         self.url, self._app = url, application(house)
@@ -131,6 +132,10 @@ class Town:
     async def _payments(self, _: Store) -> Any:
         here = self.here
         return await here.services["payments"][1](here.opened.platform)
+
+    async def _sign_in(self, _store: Store) -> SignIn:
+        service: SignIn = await self.here.services["sign_in"][1](self.here.opened.outside)
+        return service
 
     async def _permit(self, declared: Operation) -> None:
         await self.here.opened.permit(declared)

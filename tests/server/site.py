@@ -139,7 +139,6 @@ class Site:
         self._directory, self._count = directory, 0
         self._opened: SqlStore | None = None
         self._till: BillingService | None = None
-        self.door: SignIn = NoSignIn()
         nobody = self._store(lambda opened: opened.store)
         standing = SqlStore(
             nobody,
@@ -149,6 +148,8 @@ class Site:
             self._admit,
             lambda: None,
         )
+        self.no_provider: SignIn = NoSignIn(standing.outside, standing.platform)
+        self.door = self.no_provider
         ambient = self.clock.ambient()
         self.app = build(
             House(
@@ -179,7 +180,7 @@ class Site:
         self._count += 1
         shutil.copyfile(self.kit.path, self.path)
         self.path.chmod(0o600)
-        self.clock.now, self.door = NOW, NoSignIn()
+        self.clock.now, self.door = NOW, self.no_provider
         database = SqliteDatabase(self.path, keys=beside(self.kit.path))
         self._opened, self._till = open_sql_store(database, None, self.clock.ambient()), None
         self.log.clear()

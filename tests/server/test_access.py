@@ -43,6 +43,7 @@ SERVICES: dict[str, Callable[[World], dict[str, Any]]] = {
     "key_tests.replace": lambda _: {"provider": "mistral", "text": Secret("n" * 32), "unchecked": False},
     "key_tests.test": lambda _: {"provider": "mistral"},
     "sign_in.enter": lambda _: {"id_token": Secret("no proof")},
+    "sign_in.join": lambda world: {"code": world.code, "name": "Linus"},
 }
 ARGUMENTS = SERVICES | VALID
 OUTSIDE = ("anonymous", "foreign", "expired", "revoked", "checksum")
@@ -129,7 +130,7 @@ def test_refused_before_anything_is_read(site: Site) -> None:
             assert answer.status == 401, declared.id
 
 
-NAMED = sorted({*NAMING, "payments.look", "payments.withdraw"})
+NAMED = sorted({*NAMING, "payments.look", "payments.withdraw", "sign_in.join"})
 
 
 @pytest.mark.parametrize("id", NAMED)

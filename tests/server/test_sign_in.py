@@ -26,7 +26,7 @@ from orgtui.domain.errors import Forbidden, Invalid, Unreachable
 from orgtui.oidc.device import Asked, DeviceFlow, SignInEnded
 from orgtui.oidc.issuer import Issuer
 from orgtui.oidc.proofs import Verifier
-from orgtui.oidc.service import NoSignIn, SignInService
+from orgtui.oidc.service import SignInService
 from orgtui.settings import Oidc, ServerUrl
 from orgtui.sign_in import Provider as Told
 from orgtui.sign_in import nonce_for
@@ -67,7 +67,9 @@ def idp(listening: Provider, site: Site) -> Iterator[Provider]:
 def door(site: Site, idp: Provider, *, public_url: str | None = HERE, seconds: float = 5) -> SignInService:
     issuer, ambient = Issuer(idp.url, seconds=seconds), site.clock.ambient()
     verifier = Verifier(issuer, CLIENT, ambient, public_url)
-    return SignInService(Oidc(issuer=idp.url, client_id=CLIENT), verifier, site.opened.platform, ambient)
+    return SignInService(
+        Oidc(issuer=idp.url, client_id=CLIENT), verifier, site.opened.outside, site.opened.platform, ambient
+    )
 
 
 def enter(site: Site, token: str) -> Answer:
@@ -153,14 +155,16 @@ def test_letters_that_only_fold_alike_are_another_mailbox(site: Site, idp: Provi
         assert enter(site, idp.token(address)).status == 200
 
 
-def test_who_has_joined_is_told_to_sign_in(site: Site, idp: Provider) -> None:
+def test_who_has_joined_signs_in_where_there_is_a_provider_and_has_a_token_where_there_is_none(
+    site: Site, idp: Provider
+) -> None:
     for provided in (True, False):
-        site.door = site.door if provided else NoSignIn()
+        site.door = site.door if provided else site.no_provider
         invitation = NewInvitation(email=f"new{provided}@acme.example")
         code = wait(site.opened.store.team.invite(invitation)).code
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         said = site.ask("POST", f"/join/{code}", b"name=New", headers=form).body.decode()
-        assert ("Sign in with this address" in said, "Ask whoever runs the server" in said) == (provided, not provided)
+        assert ("Sign in with this address" in said, "orgtui_pat_" in said) == (provided, not provided)
 
 
 # What the server refuses.
@@ -699,7 +703,7 @@ def test_a_token_from_standard_input_asks_no_provider(program: Program, idp: Pro
 def test_elsewhere_a_token_is_asked_for_and_not_shown(program: Program, site: Site, more: tuple[str, ...]) -> None:
     """Where one says so, and where nobody signs in."""
     if not more:
-        site.door = NoSignIn()
+        site.door = site.no_provider
     with program.login(*more) as terminal:
         terminal.until("Token for 127.0.0.1")
         terminal.send("orgtui_pat_none", "enter")

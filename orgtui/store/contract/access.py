@@ -76,14 +76,16 @@ class NewToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """Somebody whose address an identity provider vouches for: `issuer` is the provider's URL.
+    """Somebody whose address an identity provider vouches for, or the invitation that was sent there.
+
+    `issuer` is the provider's URL, None for an invitation that was accepted just now.
 
     `attempt` is another each time: under an idempotency key made from the proof, a proof that comes again is refused as
     another request, where it would else be answered as before.
     """
 
     email: str
-    issuer: str
+    issuer: str | None
     attempt: str
 
     __pydantic_config__: ClassVar = STRICT

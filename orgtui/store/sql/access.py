@@ -41,8 +41,9 @@ def admit(tx: Write, person: contract.SignedIn) -> contract.NewSecret:
     """One token, made by the member themselves as far as anybody can tell: with their role, and revoked like theirs."""
     member = _signed_in(tx, person.email)
     tx.actor, tx.role = member.email, Role(member.role)
-    name = f"Sign-in at {(urlsplit(person.issuer).hostname or '')[:_LONGEST_HOST]}"
-    expires = tx.now + timedelta(days=contract.SIGNED_IN_DAYS)
+    host = person.issuer and (urlsplit(person.issuer).hostname or "")[:_LONGEST_HOST]
+    name = "Invitation" if host is None else f"Sign-in at {host}"
+    expires = tx.now + timedelta(days=contract.DAYS if host is None else contract.SIGNED_IN_DAYS)
     return _made(tx, contract.Kind.PERSON, name, frozenset(), expires, issuer=person.issuer)
 
 
