@@ -124,7 +124,7 @@ def sign_in_service(settings: Settings, opened: SqlStore, ambient: Ambient) -> S
     try:
         from orgtui.oidc.proofs import Verifier
     except ModuleNotFoundError as error:
-        raise Invalid(f"To let people sign in takes {error.name}: pip install 'orgtui[oidc]'.") from error
+        raise Invalid(f"To let people sign in takes {error.name}: pip install '.[oidc]' in the checkout.") from error
     issuer = Issuer(oidc.issuer, seconds=SERVERS_PATIENCE)
     verifier = Verifier(issuer, oidc.client_id, ambient, settings.public_url)
     return SignInService(oidc, verifier, opened.outside, opened.platform, ambient)

@@ -21,7 +21,7 @@ def serve(arguments: argparse.Namespace) -> None:
         from orgtui.server.serve import Listening
         from orgtui.server.serve import serve as run
     except ModuleNotFoundError as error:
-        raise Invalid(f"The server needs {error.name}: pip install 'orgtui[server]'.") from error
+        raise Invalid(f"The server needs {error.name}: pip install '.[server]' in the checkout.") from error
 
     if (arguments.tls_cert is None) != (arguments.tls_key is None):
         raise Invalid("--tls-cert and --tls-key go together.", field="tls")

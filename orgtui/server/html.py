@@ -33,7 +33,7 @@ button{margin:1rem 0;border:0;background:var(--key);color:var(--on-key);font-wei
 ol{margin:0 0 1rem;padding-left:1.5rem}
 li{margin-bottom:.75rem}
 code{display:block;margin-top:.25rem;padding:.5rem .75rem;border-radius:.375rem;background:var(--tint);
-font:1rem/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
+font:1rem/1.5 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
 """
 
 

@@ -406,6 +406,10 @@ def test_health_readiness_and_figures(site: Site) -> None:
     figures = site.ask("GET", "/metrics").body.decode()
     assert 'orgtui_requests_total{operation="general.overview",status="200"}' in figures
     assert "orgtui_request_seconds_bucket" in figures
+    away = site.path.rename(site.path.with_suffix(".away"))
+    assert (site.ask("GET", "/healthz").status, site.ask("GET", "/readyz").status) == (200, 503)
+    away.rename(site.path)
+    assert site.ask("GET", "/readyz").status == 200
     site.opened.close()
     assert (site.ask("GET", "/healthz").status, site.ask("GET", "/readyz").status) == (200, 503)
     assert site.get("/overview").status == 503

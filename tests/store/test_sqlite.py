@@ -71,6 +71,40 @@ def test_only_its_owner_can_read_the_file_its_log_and_a_folder_made_for_it(tmp_p
     database.close()
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_file_that_is_gone_takes_nothing_more(acme: SqliteDatabase, again: bool) -> None:
+    """Else what is written to it would be acknowledged, and lost."""
+    away = acme.path.with_name("away.db")
+    rename(acme, "Before")
+    name_of(acme)
+    acme.path.rename(away)
+    for _ in range(2):
+        with pytest.raises(StoreRefused, match="is gone while it was open"):
+            rename(acme, "Lost")
+        with pytest.raises(StoreRefused, match="is gone while it was open"):
+            name_of(acme)
+    if again:
+        away.rename(acme.path)
+        rename(acme, "After")
+        assert name_of(acme) == "After"
+
+
+def test_a_file_in_its_place_is_another(acme: SqliteDatabase) -> None:
+    rename(acme, "Before")
+    copy = acme.path.with_name("copy.db")
+    acme.backup(copy)
+    copy.replace(acme.path)
+    with pytest.raises(StoreRefused, match="was replaced by another file"):
+        rename(acme, "Lost")
+    with pytest.raises(StoreRefused, match="was replaced by another file"):
+        name_of(acme)
+    with closing(sqlite3.connect(acme.path)) as theirs:
+        assert theirs.execute("SELECT name FROM organizations").fetchone() == ("Before",)
+    acme.close()
+    rename(acme, "After")
+    assert name_of(acme) == "After"
+
+
 def test_every_connection_is_durable_and_keeps_foreign_keys(acme: SqliteDatabase) -> None:
     wanted = [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 10_000)]
     for pragma, value in wanted:

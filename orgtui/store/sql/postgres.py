@@ -88,7 +88,7 @@ class PostgresDatabase:
         from importlib.util import find_spec
 
         if find_spec("psycopg") is None:
-            raise StoreRefused("PostgreSQL needs its driver: pip install 'orgtui[postgres]'")
+            raise StoreRefused("PostgreSQL needs its driver: pip install '.[postgres]' in the checkout.")
 
     def nothing_here(self) -> NotFound:
         """The error for a database that holds no organization."""

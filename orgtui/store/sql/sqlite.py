@@ -35,6 +35,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, *, keys: Path | None = None, patience: float = PATIENCE) -> None:
         self.path, self._patience = path, patience
         self.keys = KeyFile(keys or beside(path))
+        self._file: tuple[int, int] | None = None
         self._reads: sqlite3.Connection | None = None
         self._read_lock = threading.Lock()
         self._engine: Engine | None = None
@@ -97,6 +98,7 @@ class SqliteDatabase:
         with self._told(), self._read_lock:
             connection = self._reads or self._open_for_reading()
             try:
+                self._stay()
                 connection.execute("BEGIN")
                 yield Rows(connection)
             finally:
@@ -159,6 +161,7 @@ class SqliteDatabase:
             if self._engine:
                 self._engine.dispose()
                 self._engine = None
+        self._file = None
 
     def _connect(self, *, immutable: bool = False, migrating: bool = False) -> sqlite3.Connection:
         path = str(self.path.absolute())
@@ -175,10 +178,22 @@ class SqliteDatabase:
             connection.execute("PRAGMA synchronous=FULL")
             # Opens the log, which is where a read-only place shows.
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
-        except sqlite3.Error:
+            self._stay()
+        except (sqlite3.Error, StoreRefused):
             connection.close()
             raise
         return connection
+
+    def _stay(self) -> None:
+        """Raise StoreRefused where the file is no more the one that was opened: what is written there would be lost."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise StoreRefused(f"{self.path} is gone while it was open ({error.strerror}).") from error
+        here = found.st_dev, found.st_ino
+        if here != (self._file or here):
+            raise StoreRefused(f"{self.path} was replaced by another file while it was open; start again to use that.")
+        self._file = here
 
     def _open_for_reading(self) -> sqlite3.Connection:
         """The connection for all reads; on a read-only disk one for a single read.
@@ -208,6 +223,7 @@ class SqliteDatabase:
             try:
                 with Session(engine) as session, session.begin():
                     session.connection()
+                    self._stay()
                     yield session
             except DBAPIError as error:
                 if isinstance(error.orig, sqlite3.Error):
