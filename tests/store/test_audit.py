@@ -100,6 +100,12 @@ async def history(store: Store) -> list[str]:
     return [*heads, (await store.audit.verify()).head]
 
 
+@pytest.fixture(autouse=True)
+def _short_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that two dozen rows are several."""
+    monkeypatch.setattr(chain, "_BATCH", 7)
+
+
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory, templates: Path) -> Log:
     """A log of two dozen rows."""

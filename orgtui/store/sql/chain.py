@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = "org_id, seq, at, actor, role, operation, subject, before, after"
 _SEQ, _MAC = re.compile("[0-9]{1,18}"), re.compile("[0-9a-f]{64}")
-_ALL = f"SELECT {_COLUMNS}, mac FROM audit WHERE org_id = :org ORDER BY seq"  # noqa: S608 (our own names)
+_FROM = f"SELECT {_COLUMNS}, mac FROM audit WHERE org_id = :org"  # noqa: S608 (our own names)
+_BATCH = 1_000
 
 
 def link(key: hmac.HMAC, previous: str, row: Sequence[Any]) -> str:
@@ -66,7 +67,7 @@ def seal(rows: Rows, key: hmac.HMAC) -> None:
     """Chain the rows of a database that was made before there was a chain."""
     for (organization,) in rows.all("SELECT id FROM organizations"):
         previous = ""
-        for *row, _ in rows.all(_ALL, org=organization):
+        for *row, _ in _all(rows, organization):
             previous = link(key, previous, row)
             rows.run(
                 "UPDATE audit SET mac = :mac WHERE org_id = :org AND seq = :seq",
@@ -101,9 +102,17 @@ def verify(rows: Rows, key: hmac.HMAC, organization: str, head: str | None) -> V
 
 def _walk(rows: Rows, key: hmac.HMAC, organization: str) -> Iterator[tuple[Any, Any, str]]:
     previous = ""
-    for *row, mac in rows.all(_ALL, org=organization):
+    for *row, mac in _all(rows, organization):
         previous = link(key, previous, row)
         yield row[1], mac, previous
+
+
+def _all(rows: Rows, organization: str) -> Iterator[Sequence[Any]]:
+    """Batch after batch, of whatever kind the numbers are that stand there."""
+    batch = rows.all(f"{_FROM} ORDER BY seq LIMIT {_BATCH}", org=organization)
+    while batch:
+        yield from batch
+        batch = rows.all(f"{_FROM} AND seq > :last ORDER BY seq LIMIT {_BATCH}", org=organization, last=batch[-1][1])
 
 
 def _head(seq: int, mac: str) -> str:
