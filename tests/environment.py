@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +31,9 @@ os.environ.update(
     TZ="UTC",
 )
 time.tzset()
+# What is compiled is kept: else each worker, and each program that a test starts, does it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # A background job begins with these ignored, and `nohup` does it too: so would every program that a test sends one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for _number in (signal.SIGQUIT, signal.SIGHUP):
