@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from textual.screen import Screen
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unreachable
 from orgtui.domain.months import zone_or_utc
-from orgtui.settings import Settings
+from orgtui.settings import Arrival, Settings
 from orgtui.terminal import SafeApp
 from orgtui.themes import THEMES
 from orgtui.tty import Profile
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """How invitations leave: by mail, where there is a `mailer`; `public_url` is where links to accept them lead."""
+    """How invitations leave: by mail, where there is a `mailer`; `arrival` is how one comes in by them."""
 
     mailer: Mailer | None = None
-    public_url: str | None = None
+    arrival: Arrival = field(default_factory=Arrival)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from orgtui.aside import aside
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.errors import Invalid, NotFound, Undelivered
 from orgtui.secret import Secret
-from orgtui.settings import join_link
+from orgtui.settings import Arrival
 from orgtui.store.contract import Store
 from orgtui.store.contract.team import Delivery, Invitation, Member
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Sent:
     """An invitation, and what became of its mail. Whoever has the code joins; `link` and `command` hold it.
 
-    `link` is None where there is no public URL. In `member` stands why a mail was not delivered.
+    `link` is None where there is no server for it. In `member` stands why a mail was not delivered.
     """
 
     member: Member
@@ -36,7 +36,7 @@ class Sent:
 
 
 async def send(
-    store: Store, mailer: Mailer | None, invitation: Invitation, *, public_url: str | None, ambient: Ambient
+    store: Store, mailer: Mailer | None, invitation: Invitation, *, arrival: Arrival, ambient: Ambient
 ) -> Sent:
     """Mail an invitation that stands in *store* already; without a *mailer* its code is left to be handed over.
 
@@ -46,7 +46,7 @@ async def send(
     """
     member, delivery, note = invitation.member, Delivery.UNSENT, ""
     if mailer is not None:
-        delivery, note = await _mailed(store, mailer, invitation, public_url, ambient)
+        delivery, note = await _mailed(store, mailer, invitation, arrival, ambient)
         # Accepted or withdrawn by now: then there is nothing left to note it on.
         with suppress(NotFound):
             await store.team.delivered(member.id, member.sends, delivery, note)
@@ -54,19 +54,19 @@ async def send(
         member=replace(member, delivery=delivery, delivery_note=note),
         delivery=delivery,
         code=Secret(invitation.code),
-        link=_link(public_url, invitation.code),
-        command=Secret(f"orgtui join {invitation.code}"),
+        link=_link(arrival, invitation.code),
+        command=Secret(arrival.command(invitation.code)),
         expires=invitation.expires,
     )
 
 
-def _link(public_url: str | None, code: str) -> Secret | None:
-    link = join_link(public_url, code)
+def _link(arrival: Arrival, code: str) -> Secret | None:
+    link = arrival.link(code)
     return Secret(link) if link else None
 
 
 async def _mailed(
-    store: Store, mailer: Mailer, invitation: Invitation, public_url: str | None, ambient: Ambient
+    store: Store, mailer: Mailer, invitation: Invitation, arrival: Arrival, ambient: Ambient
 ) -> tuple[Delivery, str]:
     """What became of the mail, and why; the network is waited for in a thread, and with no transaction open."""
     overview, page = await store.general.overview(), await store.team.show()
@@ -82,8 +82,8 @@ async def _mailed(
             inviter=inviter,
             to=member.email,
             role=member.role,
-            code=invitation.code,
-            link=join_link(public_url, invitation.code),
+            command=arrival.command(invitation.code),
+            link=arrival.link(invitation.code),
             expires=invitation.expires,
             timezone=page.timezone,
             sender=mailer.sender,

@@ -70,7 +70,7 @@ def _own(settings: Settings) -> Opening:
         from orgtui.composition import open_store
 
         opened = open_store(settings, ambient)
-        outbox = Outbox(post, settings.public_url)
+        outbox = Outbox(post, settings.arrival)
         return Connection(
             opened.store,
             opened.close,

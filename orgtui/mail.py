@@ -278,7 +278,7 @@ def invitation_message(
     inviter: str,
     to: str,
     role: str,
-    code: str,
+    command: str,
     link: str | None,
     expires: datetime,
     timezone: str,
@@ -286,7 +286,7 @@ def invitation_message(
     unique: bytes,
     date: datetime,
 ) -> EmailMessage:
-    """The mail that brings an invitation's *code*, and the *link* to accept it where there is a public URL.
+    """The mail that brings an invitation: the *command* that accepts it, and the *link* where there is one.
 
     *expires* and *date* are aware; *expires* is written in *timezone*. *unique* is up to 32 bytes that no other message
     has, as in its Message-ID. Raises Invalid for a *to* or *sender* that is no address, and for a *role* there is not.
@@ -305,7 +305,7 @@ def invitation_message(
         "Message-ID": f"<{unique.hex()}@{sender.rpartition('@')[2]}>",
         "Auto-Submitted": "auto-generated",
     }
-    words = _words(organization, inviter, role, code, link, expires, timezone) | {"subject": subject}
+    words = _words(organization, inviter, role, command, link, expires, timezone) | {"subject": subject}
     # As checked, so sent: the library folds headers anew otherwise, which has made two of one and lost spaces.
     policy = SMTP.clone(refold_source="none", utf8=not f"{sender}{to}".isascii())
     message = message_from_string("".join(f"{name}: {value}\r\n" for name, value in headers.items()), policy=policy)
@@ -317,7 +317,7 @@ def invitation_message(
 
 
 def _words(
-    organization: str, inviter: str, role: str, code: str, link: str | None, expires: datetime, timezone: str
+    organization: str, inviter: str, role: str, command: str, link: str | None, expires: datetime, timezone: str
 ) -> dict[str, str]:
     """What both parts say, as plain text."""
     title, means = _AS[_role(role)]
@@ -328,7 +328,7 @@ def _words(
         "means": means,
         "link": clean(link or ""),
         "lead": "Or accept in a terminal:" if link else "Accept in a terminal, with orgtui:",
-        "command": f'orgtui join {clean(code)} --name "Your name"',
+        "command": f'{clean(command)} --name "Your name"',
         "until": f"The invitation is valid until {_moment(expires, timezone)}. It works once.",
         "unexpected": "If you did not expect this, ignore it: nothing happens unless you accept.",
     }

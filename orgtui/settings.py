@@ -146,6 +146,29 @@ class ServerUrl:
         return _near(self.url)
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How who is invited comes in: in a browser by the server *page*, and with orgtui by the server *store*.
+
+    None where there is none: then orgtui comes to the same database.
+    """
+
+    page: str | None = None
+    store: str | None = None
+
+    def link(self, code: str) -> str | None:
+        """Where the invitation with *code* is accepted in a browser."""
+        from urllib.parse import quote
+
+        return f"{self.page}/join/{quote(code, safe='')}" if self.page else None
+
+    def command(self, code: str) -> str:
+        """What accepts it in a terminal."""
+        from shlex import quote
+
+        return f"orgtui --store {quote(self.store)} join {code}" if self.store else f"orgtui join {code}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a run is told. `keys` maps binding ids to keys, as Textual's keymap writes them.
@@ -166,6 +189,14 @@ class Settings:
     sales_contact: str | None = None
     master_key: Path | None = None
     token: str | None = field(default=None, repr=False)
+
+    @property
+    def arrival(self) -> Arrival:
+        """By the public URL, or else the server that this program comes to; one on this machine is no mail's link."""
+        server = self.server
+        if self.public_url or not server:
+            return Arrival(self.public_url, self.public_url)
+        return Arrival(None if server.near else server.url, server.url)
 
     @property
     def server(self) -> ServerUrl | None:
@@ -273,13 +304,6 @@ def load(
         master_key=_master_key(environ.get("ORGTUI_MASTER_KEY_FILE")),
         token=environ.get("ORGTUI_TOKEN") or None,
     )
-
-
-def join_link(public_url: str | None, code: str) -> str | None:
-    """Where the invitation with *code* is accepted in a browser; None where there is no public URL."""
-    from urllib.parse import quote
-
-    return f"{public_url}/join/{quote(code, safe='')}" if public_url else None
 
 
 def is_loopback(host: str) -> bool:

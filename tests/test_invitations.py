@@ -26,6 +26,7 @@ from orgtui.domain.errors import NotFound, Unreachable
 from orgtui.domain.roles import Role
 from orgtui.invitations import Sent, send
 from orgtui.mail import Mailer
+from orgtui.settings import Arrival
 from orgtui.store.contract import Store
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.team import Delivery, Invitation, Member, NewInvitation
@@ -38,6 +39,7 @@ GRACE = "grace@navy.example"
 URL = "https://orgtui.acme.example"
 CODE = re.compile(r"orgtui_inv_\w{43}")
 ORGTUI = str(Path(sys.executable).with_name("orgtui"))
+SERVER = Arrival(URL)
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +57,12 @@ async def known(store: Store, email: str = GRACE) -> Member:
 
 
 def sending(
-    store: Store, mailer: Mailer | None, clock: Clock, *, email: str = GRACE, public_url: str | None = URL
+    store: Store, mailer: Mailer | None, clock: Clock, *, email: str = GRACE, arrival: Arrival = SERVER
 ) -> Sent:
     """One invitation, committed and then sent."""
 
     async def go() -> Sent:
-        return await send(store, mailer, await invited(store, email), public_url=public_url, ambient=clock.ambient())
+        return await send(store, mailer, await invited(store, email), arrival=arrival, ambient=clock.ambient())
 
     return asyncio.run(go())
 
@@ -99,7 +101,7 @@ def test_the_mail_brings_a_code_that_works_and_the_store_knows_that_it_went(stor
 def test_each_code_of_an_invitation_has_a_message_of_its_own(store: SqlStore, clock: Clock) -> None:
     async def again() -> None:
         invitation = await store.store.team.resend((await known(store.store)).id)
-        await send(store.store, server.mailer(), invitation, public_url=None, ambient=clock.ambient())
+        await send(store.store, server.mailer(), invitation, arrival=Arrival(), ambient=clock.ambient())
 
     with serving() as server:
         sending(store.store, server.mailer(), clock)
@@ -127,7 +129,7 @@ def test_without_a_mailer_it_is_handed_over_and_nothing_more_is_written(store: S
     assert (sent.link.reveal(), sent.command.reveal()) == (f"{URL}/join/{code}", f"orgtui join {code}")
     assert (sent.delivery, asyncio.run(known(store.store)).delivery) == (Delivery.UNSENT, Delivery.UNSENT)
     assert operations(store.store) == ["team.invite", "organization.found"]
-    assert sending(store.store, None, clock, email="kim@navy.example", public_url=None).link is None
+    assert sending(store.store, None, clock, email="kim@navy.example", arrival=Arrival()).link is None
     assert asyncio.run(store.store.team.join(code, "Grace")).email == GRACE
 
 
@@ -163,7 +165,7 @@ def test_a_server_that_dies_half_way_is_recovered_from_by_sending_again(
 
     async def again() -> Sent:
         invitation = await store.store.team.resend((await known(store.store)).id)
-        return await send(store.store, server.mailer(), invitation, public_url=None, ambient=clock.ambient())
+        return await send(store.store, server.mailer(), invitation, arrival=Arrival(), ambient=clock.ambient())
 
     with serving() as server:
         second = asyncio.run(again())
@@ -224,7 +226,7 @@ def test_while_the_network_is_waited_for_others_write_and_the_loop_goes_on(
         nonlocal ticks
         invitation = await invited(store.store)
         mail = asyncio.ensure_future(
-            send(store.store, server.mailer(), invitation, public_url=None, ambient=clock.ambient())
+            send(store.store, server.mailer(), invitation, arrival=Arrival(), ambient=clock.ambient())
         )
         while not mail.done():
             await asyncio.sleep(0.01)
@@ -247,7 +249,7 @@ def test_what_the_store_refuses_is_raised(store: SqlStore, acme: SqliteDatabase,
         async def go() -> None:
             invitation = await invited(busy.store)
             with holder.writing():
-                await send(busy.store, server.mailer(), invitation, public_url=None, ambient=clock.ambient())
+                await send(busy.store, server.mailer(), invitation, arrival=Arrival(), ambient=clock.ambient())
 
         with pytest.raises(Unreachable):
             asyncio.run(go())
@@ -328,7 +330,7 @@ def test_a_code_stands_in_no_log_no_repr_and_no_file(
         asyncio.get_running_loop().set_debug(True)
         invitation = await invited(store.store)
         assert invitation.code not in repr(invitation)
-        return await send(store.store, server.mailer(), invitation, public_url=URL, ambient=clock.ambient())
+        return await send(store.store, server.mailer(), invitation, arrival=Arrival(URL), ambient=clock.ambient())
 
     with caplog.at_level(logging.DEBUG):
         for inbox in (Inbox(), Inbox(RCPT="550 no")):

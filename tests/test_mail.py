@@ -37,7 +37,7 @@ from orgtui.domain.errors import ERRORS, Invalid, OrgtuiError, Undelivered
 from orgtui.domain.text import DANGEROUS, clean
 from orgtui.mail import Mailer, invitation_message, password_in
 from orgtui.secret import Secret
-from orgtui.settings import join_link, load
+from orgtui.settings import Arrival, load
 
 CODE = "orgtui_inv_7F3kPq0Zb1xYc2wVd3uTe4sRf5qPg6oNh7mLi8kJj9h"
 LINK = f"https://orgtui.acme.example/join/{CODE}"
@@ -338,7 +338,7 @@ def invitation(**changes: Any) -> EmailMessage:
         "inviter": "Ada Lovelace",
         "to": GRACE,
         "role": "admin",
-        "code": CODE,
+        "command": f"orgtui join {CODE}",
         "link": LINK,
         "expires": datetime(2026, 11, 30, 12, tzinfo=UTC),
         "timezone": "Europe/Berlin",
@@ -1054,7 +1054,7 @@ def test_settings_make_a_mailer_that_delivers(tls: ssl.SSLContext, tmp_path: Pat
         found = load(environ={}, config=config)
         mailer = composition.mailer(found)
         assert mailer is not None
-        link = join_link(found.public_url, CODE)
+        link = found.arrival.link(CODE)
         mailer.send(invitation(sender=mailer.sender, link=link))
         url = f"smtp://{ADA}:p%C3%A4sswort-c4n4ry%2F7@127.0.0.1:{server.port}"
         by_environment = composition.mailer(load(environ={"ORGTUI_SMTP_URL": url}, config=tmp_path / "none"))
@@ -1085,7 +1085,7 @@ def test_the_url_says_how_mail_is_encrypted(tmp_path: Path, url: str, security: 
 
 def test_without_a_server_there_is_no_mailer(tmp_path: Path) -> None:
     assert composition.mailer(load(environ={}, config=tmp_path / "none")) is None
-    assert join_link(None, CODE) is None
+    assert Arrival().link(CODE) is None
 
 
 @pytest.mark.parametrize(

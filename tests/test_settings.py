@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orgtui.domain.errors import Invalid
-from orgtui.settings import Oidc, Settings, Smtp, is_loopback, join_link, load
+from orgtui.settings import Oidc, Settings, Smtp, is_loopback, load
 
 FILE = """
 store = "sqlite:///file.db"
@@ -362,8 +362,8 @@ def test_no_settings_show_the_password(config: Path) -> None:
 def test_a_public_url_makes_links(config: Path, url: str, kept: str) -> None:
     settings = load(environ={"ORGTUI_PUBLIC_URL": url}, config=config)
     assert settings.public_url == kept
-    assert join_link(settings.public_url, "orgtui_inv_7F") == f"{kept}/join/orgtui_inv_7F"
-    assert join_link(settings.public_url, "../?a#b c") == f"{kept}/join/..%2F%3Fa%23b%20c"
+    assert settings.arrival.link("orgtui_inv_7F") == f"{kept}/join/orgtui_inv_7F"
+    assert settings.arrival.link("../?a#b c") == f"{kept}/join/..%2F%3Fa%23b%20c"
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,37 @@ def test_loopback_is_this_machine() -> None:
 def test_no_mail_and_no_links_unless_they_are_set(config: Path) -> None:
     settings = load(environ=FROM, config=config)
     assert (settings.smtp, settings.public_url) == (None, None)
-    assert join_link(settings.public_url, "orgtui_inv_7F") is None
+    assert settings.arrival.link("orgtui_inv_7F") is None
+    assert settings.arrival.command("orgtui_inv_7F") == "orgtui join orgtui_inv_7F"
+
+
+@pytest.mark.parametrize(
+    ("store", "public", "page", "command"),
+    [
+        ("https://acme.example", None, "https://acme.example", "orgtui --store https://acme.example join"),
+        (
+            "https://10.0.0.5",
+            "https://acme.example",
+            "https://acme.example",
+            "orgtui --store https://acme.example join",
+        ),
+        # Who reads a mail elsewhere has another machine, but who works here has this one.
+        ("http://127.0.0.1:8470", None, None, "orgtui --store http://127.0.0.1:8470 join"),
+        (
+            "sqlite:////srv/acme.db",
+            "https://acme.example",
+            "https://acme.example",
+            "orgtui --store https://acme.example",
+        ),
+    ],
+)
+def test_who_is_invited_comes_to_the_same_server(
+    config: Path, store: str, public: str | None, page: str | None, command: str
+) -> None:
+    told = {"ORGTUI_STORE": store} | ({"ORGTUI_PUBLIC_URL": public} if public else {})
+    arrival = load(environ=told, config=config).arrival
+    assert arrival.link("orgtui_inv_7F") == (f"{page}/join/orgtui_inv_7F" if page else None)
+    assert arrival.command("orgtui_inv_7F").startswith(command)
 
 
 def test_settings_stay_light_with_mail_in_them() -> None:

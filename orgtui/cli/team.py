@@ -207,7 +207,7 @@ def _outbox(arguments: argparse.Namespace) -> Callable[[Store, Invitation], Awai
     outgoing, ambient = mailer(settings), system_ambient()
 
     def outbox(store: Store, invitation: Invitation) -> Awaitable[Sent]:
-        return send(store, outgoing, invitation, public_url=settings.public_url, ambient=ambient)
+        return send(store, outgoing, invitation, arrival=settings.arrival, ambient=ambient)
 
     return outbox
 

@@ -245,9 +245,7 @@ class TeamScreen(ListSection["TeamPage"]):
             invitation = await store.team.resend(member.id)
             if app.outbox.mailer is not None:
                 self.notify(f"Mailing {member.email}…")
-            sent = await send(
-                store, app.outbox.mailer, invitation, public_url=app.outbox.public_url, ambient=app.ambient
-            )
+            sent = await send(store, app.outbox.mailer, invitation, arrival=app.outbox.arrival, ambient=app.ambient)
         except OrgtuiError as error:
             self.notify(error.message, severity="error", timeout=10)
         else:

@@ -31,6 +31,9 @@ CODE = re.compile(r"orgtui_inv_\w{43}")
 TIME = re.compile(r"2026-11-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 UNTIL = re.compile(r"^Hand this over: it is shown this once, and works once, until 30 Nov 2026, 12:0\d \(UTC\)\.$")
 
+# Which server, where one is between.
+STORE = r"(?: --store http://\S+)?"
+
 
 def invited(orgtui: Run, *words: str) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = orgtui("team", "invite", *words, "--json").json
@@ -262,7 +265,7 @@ def test_invitations_for_people_to_hand_over(orgtui: Run, monkeypatch: pytest.Mo
     first, until, command, second, *_ = done.out.splitlines()
     assert (first, second) == (f"{KIM} is invited; no mail is set up.", f"{LEE} is invited; no mail is set up.")
     assert UNTIL.match(until)
-    assert re.fullmatch(r"    orgtui join orgtui_inv_\w{43}", command)
+    assert re.fullmatch(rf"    orgtui{STORE} join orgtui_inv_\w{{43}}", command)
     monkeypatch.setenv("ORGTUI_PUBLIC_URL", "https://acme.example/o")
     _, _, link, command = orgtui("team", "resend", KIM).out.splitlines()
     (code,) = CODE.findall(command)

@@ -23,6 +23,7 @@ from orgtui.domain.months import zone_or_utc
 from orgtui.domain.roles import Role
 from orgtui.mail import Mailer
 from orgtui.screens.dialogs.invite import verdicts
+from orgtui.settings import Arrival
 from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.screens.harness import (
@@ -420,7 +421,7 @@ async def test_with_a_mail_server_invitations_are_mailed_and_a_refusal_is_seen(
     mailer = Mailer(host="127.0.0.1", port=port, sender="orgtui@acme.example", security="none")
     app = make_app(demo_database, "team")
     connect = app._connect
-    app._connect = lambda: replace(connect(), outbox=Outbox(mailer, "https://orgtui.acme.example"))
+    app._connect = lambda: replace(connect(), outbox=Outbox(mailer, Arrival("https://orgtui.acme.example")))
     async with opened(app) as pilot:
         await press(pilot, "n")
         await typed(pilot, "kim@partner.example, refused@partner.example")

@@ -242,9 +242,7 @@ class InviteDialog(Dialog[list["Sent"]]):
         try:
             store = await app.store()
             invitation = await store.team.invite(NewInvitation(email=verdict.address, role=role))
-            sent = await send(
-                store, app.outbox.mailer, invitation, public_url=app.outbox.public_url, ambient=app.ambient
-            )
+            sent = await send(store, app.outbox.mailer, invitation, arrival=app.outbox.arrival, ambient=app.ambient)
         except OrgtuiError as error:
             return Verdict(verdict.address, False, error.message)
         self._sent.append(sent)
