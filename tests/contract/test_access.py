@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
+import time
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from orgtui.domain.codes import is_token
+from orgtui.domain.codes import is_token, new_token
 from orgtui.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from orgtui.domain.roles import PLATFORM, Permission, Role
+from orgtui.domain.roles import PERMISSIONS, PLATFORM, Permission, Role
 from orgtui.store.contract import Store
 from orgtui.store.contract.access import PREFIXES, Kind, NewToken, Token
+from orgtui.store.contract.operation import idempotency_key
 from orgtui.store.contract.team import NewInvitation
-from tests.conftest import OWNER, Opener
+from orgtui.store.sql.founding import Founding, found
+from orgtui.store.sql.sqlite import SqliteDatabase
+from orgtui.store.sql.store import open_sql_store
+from tests.conftest import OWNER, Opener, copy_of_acme
 from tests.contract.backends import Backend, everything
 from tests.contract.conftest import ADMIN, join, wait
 
@@ -96,8 +103,6 @@ def test_it_is_its_maker(opener: Opener) -> None:
 def test_what_is_no_token_or_unknown(opener: Opener, change: str) -> None:
     opened = opener()
     _, secret = made(opened.store)
-    from orgtui.domain.codes import new_token
-
     wrong = {
         "": "",
         "x": secret + "x",
@@ -202,13 +207,54 @@ def test_what_was_made_with_a_token_does_not_outlive_it(opener: Opener) -> None:
             wait(opened.admit(gone))
 
 
+def test_what_goes_with_a_token_is_in_the_log(opener: Opener) -> None:
+    opened = opener()
+    first, secret = made(opened.store)
+    guest = wait(opened.admit(secret))
+    (second, other), (third, _) = made(guest.store), made(guest.store)
+    last, _ = made(wait(opened.admit(other)).store)
+    alone, _ = made(opened.store)
+    wait(opened.store.access.revoke(first.id))
+    wait(opened.store.access.revoke(alone.id))
+    of_alone, of_first, *_ = wait(opened.store.audit.entries()).entries
+    assert of_first.before["made_with_it"] == [second.id, third.id, last.id]
+    assert "made_with_it" not in of_alone.before
+
+
+def test_what_was_made_with_a_token_does_not_grow_beyond_it(opener: Opener) -> None:
+    """One that names all that an admin may, of somebody who is made an owner."""
+    opened = opener()
+    member = wait(join(opened.store, ADMIN, "Grace Hopper"))
+    every = tuple(sorted(PERMISSIONS[Role.ADMIN]))
+    parent = wait(opened.admit(made(opener(ADMIN).store, scopes=every)[1]))
+    child = wait(opened.admit(made(parent.store)[1]))
+    wait(opened.store.team.set_role(member, Role.OWNER))
+    for guest in (parent, child):
+        with pytest.raises(Forbidden, match="made for less"):
+            wait(guest.store.general.delete("Acme"))
+
+
+def test_what_a_token_was_answered_is_told_to_no_other(opener: Opener, clock: Any) -> None:
+    """Who has a narrower one of the same person, and knows or guesses an idempotency key."""
+    opened = opener()
+    _, secret = made(opened.store, days=1)
+    _, reads = made(opened.store, kind=Kind.AUTOMATION)
+    full, narrow = wait(opened.admit(secret)), wait(opened.admit(reads))
+    with idempotency_key("laptop-1"):
+        token, _ = made(full.store)
+        assert made(full.store)[0] == token
+        with pytest.raises(Forbidden):
+            made(narrow.store)
+        # The owner's own keys are others', too.
+        assert made(opened.store)[0].id != token.id
+        clock.now += timedelta(days=1) - timedelta(seconds=1)
+        assert made(wait(opened.admit(secret)).store)[0].id == token.id
+        clock.now += timedelta(seconds=1)
+        with pytest.raises(Unauthenticated):
+            wait(opened.admit(secret))
+
+
 def test_a_row_carried_elsewhere_opens_nothing(opener: Opener, tmp_path: Any, templates: Any, clock: Any) -> None:
-    import sqlite3
-
-    from orgtui.store.sql.founding import Founding, found
-    from orgtui.store.sql.sqlite import SqliteDatabase
-    from orgtui.store.sql.store import open_sql_store
-
     opened = opener()
     _, secret = made(opened.store)
     here = next(tmp_path.glob("acme.db"))
@@ -235,3 +281,18 @@ def test_its_last_use_is_noted_once_a_minute(opener: Opener, clock: Any) -> None
         wait(opened.store.team.present())
         (token,) = wait(opened.store.access.show()).tokens
         assert token.last_used == began + timedelta(seconds=noted)
+
+
+def test_notes_of_use_wait_in_no_queue(tmp_path: Any, templates: Any, clock: Any) -> None:
+    """While another program writes: they would hold up what is written later, and the end."""
+    copy_of_acme(templates, tmp_path / "acme.db", clock)
+    database = SqliteDatabase(tmp_path / "acme.db", patience=0.5)
+    opened = open_sql_store(database, None, clock.ambient())
+    _, secret = made(opened.store)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(20):
+            wait(opened.admit(secret))
+        began = time.perf_counter()
+        opened.close()
+        assert time.perf_counter() - began < 2

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import pytest
 from pydantic import TypeAdapter
 
-from orgtui.domain.errors import Forbidden, Invalid, KeyReused, NotFound
+from orgtui.domain.errors import AlreadyThere, Forbidden, Invalid, KeyReused, NotFound
 from orgtui.domain.money import Money
 from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role, WorkspaceRole, allows
 from orgtui.store.contract import CONTRACTS, Store
@@ -184,11 +184,16 @@ def test_a_key_answers_only_who_used_it(backend: Backend, world: World, store: S
     with idempotency_key("4f0e-key"):
         code = wait(store.team.invite(NewInvitation(email="new@acme.example"))).code
         once = everything(backend)
-        with pytest.raises(KeyReused) as refused:
+        assert wait(backend.open(OWNER.upper()).team.invite(NewInvitation(email="new@acme.example"))).code == code
+        with pytest.raises(Forbidden):
+            wait(backend.open(STRANGER).team.invite(NewInvitation(email="new@acme.example")))
+        assert everything(backend) == once
+        with pytest.raises(AlreadyThere) as refused:
             wait(backend.open(ADMIN).team.invite(NewInvitation(email="new@acme.example")))
         assert code not in str(refused.value)
-        assert wait(backend.open(OWNER.upper()).team.invite(NewInvitation(email="new@acme.example"))).code == code
-    assert everything(backend) == once
+        # What another one calls by the same name is their own.
+        theirs = wait(backend.open(ADMIN).team.invite(NewInvitation(email="other@acme.example")))
+        assert theirs.member.email == "other@acme.example"
 
 
 def test_a_key_is_forgotten_after_a_day(backend: Backend, store: Store) -> None:

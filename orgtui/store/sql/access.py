@@ -22,6 +22,7 @@ from orgtui.store.sql.unit_of_work import Write
 _STRANGER = "Nobody here has that address; ask an owner or admin of the organization to invite you, and join first."
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _LONGEST_HOST = 40
+_CHILDREN = "SELECT id FROM access_tokens WHERE org_id = :org AND made_with = :id ORDER BY created_at, id"
 
 
 def create(tx: Write, token: contract.NewToken) -> contract.NewSecret:
@@ -89,9 +90,20 @@ def revoke(tx: Write, id: str) -> contract.Token:
         raise NotFound("There is no such token; it was revoked already.")
     if token.maker != tx.actor and not reaches(tx.role or Role.ADMIN, token.role):
         raise Forbidden(ABOVE)
+    gone = _made_with(tx, id)
     tx.session.delete(row)
-    tx.audit(id, before={"name": token.name, "kind": token.kind, "maker": token.maker})
+    told = {"name": token.name, "kind": token.kind, "maker": token.maker}
+    tx.audit(id, before=told | ({"made_with_it": gone} if gone else {}))
     return token
+
+
+def _made_with(tx: Write, id: str) -> list[str]:
+    """The ids of the tokens that go with one, the oldest first."""
+    found, new = list[str](), [id]
+    while new:
+        new = [made for each in new for (made,) in tx.rows.all(_CHILDREN, org=tx.organization, id=each)]
+        found += new
+    return found
 
 
 def _scopes(tx: Write, token: contract.NewToken) -> frozenset[Permission]:
@@ -106,7 +118,8 @@ def _scopes(tx: Write, token: contract.NewToken) -> frozenset[Permission]:
         beyond = sorted((named or may) - tx.bearer.scopes)
     if beyond:
         raise Forbidden(f"A token made with a token may no more than that one: not {beyond[0]}; name its scopes.")
-    return named
+    # Without scopes it would grow with its maker's role, where the one that it was made with does not.
+    return named or may if tx.bearer and tx.bearer.named else named
 
 
 def _forget_lapsed(tx: Write) -> None:

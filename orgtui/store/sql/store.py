@@ -80,6 +80,7 @@ def open_sql_store(database: Database, actor: str | None, ambient: Ambient, *, a
     # Writes have a thread of their own: a long import never keeps a screen from being read.
     reads = ThreadPoolExecutor(at_once, thread_name_prefix="orgtui-read")
     writes = ThreadPoolExecutor(1, thread_name_prefix="orgtui-write")
+    noting = set[str]()
 
     def unit_of(whose: str, token: str | None = None) -> UnitOfWork:
         return UnitOfWork(database, organization, whose, ambient, token)
@@ -101,9 +102,12 @@ def open_sql_store(database: Database, actor: str | None, ambient: Ambient, *, a
         if not is_token(secret):
             raise Unauthenticated("This is no token; copy all of it, from orgtui_ to its end.")
         id, actor, used = await _aside(reads, lambda: _known(database, organization, secret, ambient))
-        if used is None or used < micros(ambient.now() - _USE_NOTED):
-            # Not waited for: whether it can be noted is nothing to whoever asks.
-            writes.submit(_note_use, database, organization, id, ambient)
+        if id not in noting and (used is None or used < micros(ambient.now() - _USE_NOTED)):
+            # Not waited for: whether it can be noted is nothing to whoever asks. Its turn may be long in coming.
+            noting.add(id)
+            with suppress(RuntimeError):
+                noted = writes.submit(_note_use, database, organization, id, ambient)
+                noted.add_done_callback(lambda _: noting.discard(id))
         unit = unit_of(actor, id)
         return Guest(acting(unit), id, permitting(unit))
 
@@ -133,7 +137,7 @@ def _known(database: Database, organization: str, secret: str, ambient: Ambient)
 
     def look() -> tuple[str, str, int | None]:
         with database.reading() as rows:
-            return maker(rows, organization, hashed)
+            return maker(rows, organization, hashed, ambient.now())
 
     return reread(look)
 

@@ -145,7 +145,7 @@ class UnitOfWork:
         with _numbers_that_fit(), self._database.writing(self._organization) as session:
             now = self._ambient.now()
             tx = Write(session, operation.id, self._organization, self._actor, None, self._ambient, now, self._keys)
-            key = current_key()
+            key = self._key(current_key())
             request = _digest(tx, key, arguments) if key else ""
             kept = _kept(tx, key) if key else None
             # Before the permission: whoever left or gave up a role asks once more when the answer was lost.
@@ -159,6 +159,10 @@ class UnitOfWork:
                 raise AssertionError(f"{operation.id} ended without an audit row")
             _close(tx, operation, key, request, result)
             return result
+
+    def _key(self, given: str | None) -> str | None:
+        """Whose it is belongs to it: nobody, and no narrower token, is told what another one's was answered."""
+        return given and json.dumps([self._actor.casefold(), self._token, given])
 
     def _keys(self) -> MasterKeys:
         return self._database.keys.open(self._ambient.random)
@@ -271,10 +275,7 @@ def _derived(tx: Write, key: str, purpose: str, more: str = "") -> bytes:
 
 
 def _digest(tx: Write, key: str, arguments: dict[str, Any]) -> str:
-    """Of who asks and what: only they are answered again."""
-    return _derived(
-        tx, key, "request", json.dumps([tx.actor.casefold(), arguments], default=_plain, sort_keys=True)
-    ).hex()
+    return _derived(tx, key, "request", json.dumps(arguments, default=_plain, sort_keys=True)).hex()
 
 
 def _plain(value: Any) -> Any:

@@ -29,7 +29,10 @@ _WORTHLESS = "This token is not valid: it was revoked, has lapsed, or whoever ma
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a token is worth at one moment: `scopes` are what it may now, `maker` who made it, and in which role."""
+    """What a token is worth at one moment: `scopes` are what it may now, `maker` who made it, and in which role.
+
+    `named`: it was made for these alone, whatever else its maker may.
+    """
 
     id: str
     kind: Kind
@@ -37,6 +40,7 @@ class Standing:
     maker: str
     role: Role
     expires: datetime
+    named: bool
 
 
 def token_hash(keys: hmac.HMAC, organization: str, secret: str) -> str:
@@ -75,12 +79,14 @@ def tokens(tx: Read) -> list[Token]:
     ]
 
 
-def maker(rows: Rows, organization: str, hashed: str) -> tuple[str, str, int | None]:
+def maker(rows: Rows, organization: str, hashed: str, now: datetime) -> tuple[str, str, int | None]:
     """The id of the token with this hash, who acts by it, and when it was last used; raises Unauthenticated."""
     found = rows.one(
-        "SELECT id, kind, maker, last_used_at FROM access_tokens WHERE org_id = :org AND hash = :hash",
+        "SELECT id, kind, maker, last_used_at FROM access_tokens"
+        " WHERE org_id = :org AND hash = :hash AND expires_at > :now",
         org=organization,
         hash=hashed,
+        now=micros(now),
     )
     if found is None:
         if not rows.one("SELECT 1 FROM organizations WHERE id = :org", org=organization):
@@ -100,4 +106,4 @@ def standing(rows: Rows, organization: str, id: str, now: datetime) -> Standing:
     named = frozenset(Permission(word) for word in found[1].split())
     if not (scopes := may & named if named else may):
         raise Unauthenticated(_WORTHLESS)
-    return Standing(id, kind, scopes, found[2], role, instant(found[4]))
+    return Standing(id, kind, scopes, found[2], role, instant(found[4]), bool(named))
