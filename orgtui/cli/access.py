@@ -67,6 +67,7 @@ def shown(token: Token, zone: ZoneInfo) -> dict[str, Any]:
         "expires": at(token.expires),
         "expired": token.expired,
         "last_used": at(token.last_used),
+        "made_with": token.made_with,
     }
 
 
@@ -101,7 +102,7 @@ def _list(arguments: argparse.Namespace) -> None:
         )
 
 
-_COLUMNS = ("id", "name", "kind", "scopes", "maker", "role", "created", "expires", "expired", "last_used")
+_COLUMNS = ("id", "name", "kind", "scopes", "maker", "role", "created", "expires", "expired", "last_used", "made_with")
 
 
 def _create(arguments: argparse.Namespace) -> None:
@@ -126,15 +127,17 @@ def _create(arguments: argparse.Namespace) -> None:
 
 
 def _revoke(arguments: argparse.Namespace) -> None:
-    async def question(store: Store) -> tuple[Token, str]:
+    async def question(store: Store) -> tuple[Token, TokensPage]:
         page = await store.access.show()
-        return await store.access.revoke(_meant(page, arguments.token).id), page.timezone
+        return await store.access.revoke(_meant(page, arguments.token).id), page
 
-    gone, timezone = ask(arguments, question)
+    gone, page = ask(arguments, question)
     if arguments.json:
-        print_json(shown(gone, zone_or_utc(timezone)))
-    else:
-        say(f"“{gone.name}” is revoked: it is worthless from now on.")
+        print_json(shown(gone, zone_or_utc(page.timezone)))
+        return
+    say(f"“{gone.name}” is revoked: it is worthless from now on.")
+    for other in page.going_with(gone.id):
+        say(f"So is “{other.name}”, which was made with it ({other.id}).")
 
 
 def _meant(page: TokensPage, word: str) -> Token:

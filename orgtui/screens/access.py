@@ -34,7 +34,7 @@ COLUMNS = (
 )
 # What lapses within a week wants to be seen to.
 _SOON = timedelta(days=7)
-_LEAST_TOLD, _MOST_TOLD = 2, 5
+_LEAST_TOLD, _MOST_TOLD, _MOST_NAMED = 2, 5, 4
 
 
 class AccessScreen(ListSection["TokensPage"]):
@@ -164,9 +164,11 @@ class AccessScreen(ListSection["TokensPage"]):
     def _ask_to_revoke(self, token: Token) -> None:
         from orgtui.screens.dialogs.confirm import ConfirmDialog
 
-        name = clean(token.name)
+        name, others = clean(token.name), self.page.going_with(token.id)
         lines = [
-            f"Made by {clean(token.maker)}. Whoever has it is out at once, and so is every token made with it.",
+            f"Made by {clean(token.maker)}. "
+            + ("It has lapsed already." if token.expired else "Whoever has it is out at once."),
+            *([f"Made with it, and going with it: {_named(others)}."] if others else []),
             "It cannot be taken back; another can be made.",
         ]
 
@@ -194,6 +196,13 @@ _KINDS = {Kind.PERSON: "Person", Kind.PLATFORM: "Platform", Kind.AUTOMATION: "Au
 
 def _may(token: Token) -> str:
     return ", ".join(scope.value.replace("_", " ") for scope in token.scopes) or "all it can"
+
+
+def _named(tokens: list[Token]) -> str:
+    """A few by name, and how many more."""
+    names = ", ".join(f"“{clean(token.name)}”" for token in tokens[:_MOST_NAMED])
+    more = len(tokens) - _MOST_NAMED
+    return f"{names} and {more} more" if more > 0 else names
 
 
 def _row(token: Token, now: datetime, zone: ZoneInfo) -> Row:

@@ -8,7 +8,7 @@ import io
 from orgtui.domain.codes import is_token
 from tests.cli.conftest import Run
 
-COLUMNS = ["id", "name", "kind", "scopes", "maker", "role", "created", "expires", "expired", "last_used"]
+COLUMNS = ["id", "name", "kind", "scopes", "maker", "role", "created", "expires", "expired", "last_used", "made_with"]
 
 
 def test_made_listed_revoked(orgtui: Run) -> None:

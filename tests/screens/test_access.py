@@ -300,7 +300,7 @@ async def test_one_is_revoked_after_a_question_that_names_it(demo_database: Sqli
     async with opened(make_app(demo_database, "access")) as pilot:
         await on(pilot, "First")
         await press(pilot, "x")
-        await sees(pilot, "Revoke “First”", "every token made with it")
+        await sees(pilot, "Revoke “First”", "Made with it, and going with it: “Second”.")
         await press(pilot, "enter")
         assert "First" in shown(pilot, "#tokens")
         await press(pilot, "delete", "tab", "enter")

@@ -39,7 +39,8 @@ def bounds(kind: Kind, role: Role) -> frozenset[Permission]:
 class Token:
     """A token that works, or has lapsed: `scopes` are what it may at most, `role` is its maker's as it is now.
 
-    A person's token may what its maker may at the moment it is used, within its scopes.
+    A person's token may what its maker may at the moment it is used, within its scopes. `made_with` is the id of the
+    token by which the maker had come: revoked, it takes this one along.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Token:
     expires: datetime
     expired: bool
     last_used: datetime | None
+    made_with: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class TokensPage:
 
     tokens: list[Token]
     timezone: str
+
+    def going_with(self, id: str) -> list[Token]:
+        """Those that are revoked with one: made with it, and with those in turn."""
+        found = [token for token in self.tokens if token.made_with == id]
+        return [*found, *(further for token in found for further in self.going_with(token.id))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,6 @@ from orgtui.store.sql.unit_of_work import Write
 _STRANGER = "Nobody here has that address; ask an owner or admin of the organization to invite you, and join first."
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _LONGEST_HOST = 40
-_CHILDREN = "SELECT id FROM access_tokens WHERE org_id = :org AND made_with = :id ORDER BY created_at, id"
 
 
 def create(tx: Write, token: contract.NewToken) -> contract.NewSecret:
@@ -84,26 +83,18 @@ def _made(
 
 def revoke(tx: Write, id: str) -> contract.Token:
     """The row goes, and the rows that hang from it."""
-    token = next((token for token in queries.tokens(tx.read()) if token.id == id), None)
+    page = queries.show(tx.read())
+    token = next((token for token in page.tokens if token.id == id), None)
     row = tx.session.get(AccessToken, (tx.organization, id))
     if row is None or token is None:
         raise NotFound("There is no such token; it was revoked already.")
     if token.maker != tx.actor and not reaches(tx.role or Role.ADMIN, token.role):
         raise Forbidden(ABOVE)
-    gone = _made_with(tx, id)
+    gone = [one.id for one in page.going_with(id)]
     tx.session.delete(row)
     told = {"name": token.name, "kind": token.kind, "maker": token.maker}
     tx.audit(id, before=told | ({"made_with_it": gone} if gone else {}))
     return token
-
-
-def _made_with(tx: Write, id: str) -> list[str]:
-    """The ids of the tokens that go with one, the oldest first."""
-    found, new = list[str](), [id]
-    while new:
-        new = [made for each in new for (made,) in tx.rows.all(_CHILDREN, org=tx.organization, id=each)]
-        found += new
-    return found
 
 
 def _scopes(tx: Write, token: contract.NewToken) -> frozenset[Permission]:

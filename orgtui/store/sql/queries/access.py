@@ -15,7 +15,7 @@ from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.unit_of_work import Read
 
 _TOKENS = """
-SELECT access_tokens.id, kind, access_tokens.name, scopes, email, role, created_at, expires_at, last_used_at
+SELECT access_tokens.id, kind, access_tokens.name, scopes, email, role, created_at, expires_at, last_used_at, made_with
 FROM access_tokens JOIN members ON members.org_id = access_tokens.org_id AND members.id = member_id
 WHERE access_tokens.org_id = :org
 """
@@ -74,8 +74,11 @@ def tokens(tx: Read) -> list[Token]:
             instant(expires),
             expires <= micros(tx.now),
             instant(used) if used else None,
+            with_,
         )
-        for id_, kind, name, scopes, maker, role, created, expires, used in tx.rows.all(_TOKENS, org=tx.organization)
+        for id_, kind, name, scopes, maker, role, created, expires, used, with_ in tx.rows.all(
+            _TOKENS, org=tx.organization
+        )
     ]
 
 
