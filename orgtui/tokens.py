@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
+import tempfile
 from pathlib import Path
 
-from orgtui.domain.errors import Invalid, OrgtuiError
+from orgtui.domain.errors import Invalid, OrgtuiError, Unauthenticated
 from orgtui.secret import Secret
 from orgtui.settings import ServerUrl, Settings, data_path
 
@@ -16,9 +18,18 @@ _LONGEST = 4096
 
 def kept(settings: Settings) -> Secret | None:
     """The token for the server that the settings name: ORGTUI_TOKEN, or what `login` kept; None where there is none."""
-    if settings.token:
-        return Secret(settings.token)
+    if settings.token is not None:
+        return given(settings.token)
     return None if settings.server is None else read(settings.server)
+
+
+def given(text: str) -> Secret:
+    """What somebody gave as a token; raises Unauthenticated for what is nothing, or cannot be sent."""
+    if not text:
+        raise Unauthenticated("No token was given.")
+    if not re.fullmatch("[!-~]+", text):
+        raise Unauthenticated("This is no token; copy all of it, from orgtui_ to its end, and nothing more.")
+    return Secret(text)
 
 
 def path(server: ServerUrl) -> Path:
@@ -32,7 +43,7 @@ def read(server: ServerUrl) -> Secret | None:
         with path(server).open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
                 raise Invalid(f"{path(server)} can be read by others; make a new token: orgtui login {server.url}")
-            return Secret(file.read(_LONGEST).decode("ascii", "replace").strip())
+            return given(file.read(_LONGEST).decode("ascii", "replace").strip())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -42,14 +53,13 @@ def read(server: ServerUrl) -> Secret | None:
 def keep(server: ServerUrl, token: Secret) -> None:
     """Keep the token of a server, instead of one that was kept before."""
     to = path(server)
-    part = to.with_suffix(".part")
     try:
         to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part.unlink(missing_ok=True)
-        file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        # For its owner alone, and another one for whoever keeps one at the same time.
+        file, part = tempfile.mkstemp(".part", dir=to.parent)
         with os.fdopen(file, "w") as out:
             out.write(token.reveal() + "\n")
-        part.replace(to)
+        Path(part).replace(to)
     except OSError as error:
         raise OrgtuiError(f"The token cannot be kept in {to}: {error.strerror}.") from error
 
@@ -60,4 +70,6 @@ def forget(server: ServerUrl) -> bool:
         path(server).unlink()
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise OrgtuiError(f"The token in {path(server)} cannot be forgotten: {error.strerror}.") from error
     return True

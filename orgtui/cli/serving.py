@@ -11,6 +11,7 @@ from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Invalid, NotFound
 from orgtui.secret import Secret
 from orgtui.settings import ServerUrl, Settings
+from orgtui.tokens import forget, given, keep
 
 _LONGEST = 4096
 
@@ -40,10 +41,9 @@ def login(arguments: argparse.Namespace) -> None:
     import asyncio
 
     from orgtui.composition import open_store
-    from orgtui.tokens import keep
 
     settings, server = _meant(arguments)
-    token = _given(settings, server, arguments)
+    token = _given(server, arguments)
     opened = open_store(replace(settings, token=token.reveal()), system_ambient())
     try:
         found = asyncio.run(opened.store.general.overview())
@@ -55,12 +55,12 @@ def login(arguments: argparse.Namespace) -> None:
         print_json(told | {"store": server.url})
     else:
         say(f"You are {found.actor} at {found.name}. Open it: orgtui --store {server.url}")
+        if settings.token not in (None, token.reveal()):
+            say("But ORGTUI_TOKEN is set, and stands above what is kept: unset it first.")
 
 
 def logout(arguments: argparse.Namespace) -> None:
     """Forget a token."""
-    from orgtui.tokens import forget
-
     _, server = _meant(arguments)
     if not forget(server):
         raise NotFound(f"No token is kept for {server.url}.")
@@ -74,10 +74,10 @@ def _meant(arguments: argparse.Namespace) -> tuple[Settings, ServerUrl]:
     return settings, settings.server
 
 
-def _given(settings: Settings, server: ServerUrl, arguments: argparse.Namespace) -> Secret:
+def _given(server: ServerUrl, arguments: argparse.Namespace) -> Secret:
     """A token from standard input, or by signing in, or typed where nobody signs in."""
     if not sys.stdin.isatty():
-        return Secret(sys.stdin.buffer.read(_LONGEST).decode("utf-8", "replace").strip())
+        return given(sys.stdin.buffer.read(_LONGEST).decode("utf-8", "replace").strip())
     if not arguments.stdin:
         from orgtui.cli.signing_in import signed_in
 
@@ -85,4 +85,4 @@ def _given(settings: Settings, server: ServerUrl, arguments: argparse.Namespace)
             return token
     import getpass
 
-    return Secret(getpass.getpass(f"Token for {server.host} (it is not shown): ").strip())
+    return given(getpass.getpass(f"Token for {server.host} (it is not shown): ").strip())
