@@ -117,8 +117,13 @@ class UsageScreen(SectionScreen["UsageMonth"]):
 
     def _day(self, page: UsageMonth) -> int:
         """The selected day, by index; the latest one until somebody selects."""
-        latest = page.elapsed_days - 1
+        latest = self._latest(page)
         return latest if self.selected is None else min(self.selected, latest)
+
+    @staticmethod
+    def _latest(page: UsageMonth) -> int:
+        """By index; a server's word for how many have passed is no more than that."""
+        return min(page.elapsed_days, len(page.daily_executions)) - 1
 
     def _parts(self) -> list[Part]:
         return [cast("Part", found) for name in PARTS for found in self.query(f"#{name}") if name in self._filled]
@@ -213,7 +218,7 @@ class UsageScreen(SectionScreen["UsageMonth"]):
     def action_move_day(self, by: int) -> None:
         """The day before or after."""
         if self.page is not None:
-            self.selected = max(0, min(self.page.elapsed_days - 1, self._day(self.page) + by))
+            self.selected = max(0, min(self._latest(self.page), self._day(self.page) + by))
 
     @on(DailyBars.DaySelected)
     def _chosen(self, event: DailyBars.DaySelected) -> None:

@@ -181,6 +181,14 @@ class FilterTable(Vertical):
         self._ready = True
         self._fill()
 
+    @staticmethod
+    def validate_rows(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        """One of each key, the first, whatever a server has sent."""
+        kept = dict[str, Row]()
+        for row in rows:
+            kept.setdefault(row.key, row)
+        return tuple(kept.values())
+
     def watch_rows(self) -> None:
         """Show the new rows; the cursor stays with its own, wherever that is now."""
         self._fill(self.selected if self._ready else None)
