@@ -54,7 +54,9 @@ def verified(body: bytes, header: str | None, secret: Secret | None, now: dateti
         raise BadWebhook(f"The webhook was signed more than {TOLERANCE // 60} minutes from now; check the clock.")
     try:
         event = json.loads(body)
-    except ValueError as error:
+        # Half a character is no text anywhere else.
+        json.dumps(event, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise BadWebhook("The webhook's body is not JSON.") from error
     if not isinstance(event, dict):
         raise BadWebhook("The webhook's body is not an event.")

@@ -6,6 +6,7 @@ import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -25,7 +26,8 @@ class Admission:
     """Lets in whoever has a token, by *admit*.
 
     After TRIES wrong tokens from one address within WINDOW no other is tried from there; whoever came in from there
-    before still does, so that nobody can shut others out.
+    before still does, so that nobody can shut others out. One that is sent again and again, as by a screen that was
+    left open, is one.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class Admission:
         behind_proxy: bool = False,
     ) -> None:
         self._admit, self._ambient, self._figures, self._behind_proxy = admit, ambient, figures, behind_proxy
-        self._failures: OrderedDict[str, deque[datetime]] = OrderedDict()
+        self._failures: OrderedDict[str, deque[tuple[datetime, bytes]]] = OrderedDict()
         self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
     async def enter(self, request: Request) -> None:
@@ -45,15 +47,15 @@ class Admission:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise Unauthenticated("A token is needed here: Authorization: Bearer orgtui_…")
-        address = self._address(request)
-        known = address, hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+        address, digest = self._address(request), hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+        known = address, digest
         if known not in self._known:
-            self._refuse_guessing(address)
+            self._refuse_guessing(address, digest)
         try:
             guest = await self._admit(secret)
         except Unauthenticated:
             self._known.pop(known, None)
-            self._note_failure(address)
+            self._note_failure(address, digest)
             raise
         _keep(self._known, known, None, _KNOWN)
         request.state.token, request.state.guest = guest.token, guest
@@ -68,22 +70,36 @@ class Admission:
         """Where it comes from: by a proxy, what that adds at the end; what stands before it anybody can have sent."""
         told = request.headers.getlist("x-forwarded-for") if self._behind_proxy else []
         if told:
-            return told[-1].rpartition(",")[2].strip()
-        return request.client.host if request.client else ""
+            return _place(told[-1].rpartition(",")[2].strip())
+        return _place(request.client.host) if request.client else ""
 
-    def _refuse_guessing(self, address: str) -> None:
+    def _refuse_guessing(self, address: str, digest: bytes) -> None:
         now, failures = self._ambient.now(), self._failures.get(address, deque())
-        while failures and failures[0] <= now - WINDOW:
+        while failures and failures[0][0] <= now - WINDOW:
             failures.popleft()
-        if len(failures) >= TRIES:
-            wait = int((failures[0] + WINDOW - now).total_seconds()) + 1
+        if len(failures) >= TRIES and digest not in (wrong for _, wrong in failures):
+            wait = int((failures[0][0] + WINDOW - now).total_seconds()) + 1
             raise TooMany(f"Too many wrong tokens came from here; try again in {wait} s.", retry_after=wait)
 
-    def _note_failure(self, address: str) -> None:
+    def _note_failure(self, address: str, digest: bytes) -> None:
         self._figures.refused.inc()
         failures = self._failures.get(address, deque(maxlen=TRIES))
-        failures.append(self._ambient.now())
+        if digest not in (wrong for _, wrong in failures):
+            failures.append((self._ambient.now(), digest))
         _keep(self._failures, address, failures, _ADDRESSES)
+
+
+def _place(address: str) -> str:
+    """Whose it is: without the port that some proxies add, and of IPv6 the network, as each has 2^64 addresses."""
+    host = address[1:].partition("]")[0] if address.startswith("[") else address
+    host = host.partition(":")[0] if host.count(":") == 1 else host
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((found, 64), strict=False))
 
 
 def _keep(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:

@@ -132,6 +132,8 @@ class TestSignatures:
             (b"[]", "not an event"),
             (b"{}", "not an event"),
             (b"", "not JSON"),
+            (b"[" * 100_000, "not JSON"),
+            (rb'{"id": "\ud800"}', "not JSON"),
         ):
             signed = hmac.new(fake.secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
             with pytest.raises(BadWebhook, match=said):

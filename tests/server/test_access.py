@@ -217,12 +217,16 @@ def test_ten_wrong_tokens_in_five_minutes_and_no_more(site: Site) -> None:
     assert [guess(site, here).status for _ in range(TRIES + 1)] == [401] * TRIES + [429]
 
 
-def test_what_is_revoked_is_a_guess_like_another(site: Site) -> None:
+def test_what_is_revoked_is_a_guess_like_another_and_only_one(site: Site) -> None:
+    """A screen that was left open asks again and again, and shuts out nobody else."""
     address = nowhere()
     made = site.do(BY_ID["access.create"], {"token": NewToken(name="Laptop")}, "owner").json
     assert guess(site, address, made["secret"]).status == 200
     site.ask("DELETE", f"/v1/tokens/{made['token']['id']}", token="owner")
-    assert [guess(site, address, made["secret"]).status for _ in range(TRIES + 1)] == [401] * TRIES + [429]
+    assert [guess(site, address, made["secret"]).status for _ in range(2 * TRIES)] == [401] * 2 * TRIES
+    assert site.ask("GET", "/v1/overview", token="owner", address=address).status == 200
+    assert [guess(site, address).status for _ in range(TRIES)] == [401] * (TRIES - 1) + [429]
+    assert guess(site, address, made["secret"]).status == 401
 
 
 def test_an_address_is_the_socket_s_where_no_proxy_is_said_to_be(made: Kit, tmp_path: Path) -> None:
@@ -234,6 +238,12 @@ def test_an_address_is_the_socket_s_where_no_proxy_is_said_to_be(made: Kit, tmp_
 def test_of_a_proxy_counts_what_it_added_itself(site: Site) -> None:
     added = nowhere()
     found = [guess(site, f"192.0.2.{number}, {added}").status for number in range(TRIES + 1)]
+    assert found == [401] * TRIES + [429]
+
+
+@pytest.mark.parametrize("addresses", ["198.51.100.7:{}", "2001:db8:7:7::{}", "[2001:db8:8:8::{}]:443"])
+def test_neither_ports_nor_the_addresses_of_one_network_are_others(site: Site, addresses: str) -> None:
+    found = [guess(site, addresses.format(number + 1)).status for number in range(TRIES + 1)]
     assert found == [401] * TRIES + [429]
 
 
