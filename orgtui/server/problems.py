@@ -107,9 +107,18 @@ def invalid(error: ValidationError) -> Invalid:
 
 def refused(found: Iterable[ErrorDetails | dict[str, Any]]) -> Invalid:
     """The same of what a validator found: the first in words, all of it for programs."""
-    errors = [{"at": [_place(part) for part in one["loc"]], "what": one["msg"]} for one in found]
+    errors = [
+        {"at": [_place(part) for part in one["loc"]], "what": _WORDS.get(one["type"], one["msg"])} for one in found
+    ]
     first = errors[0]
     return Invalid(f"{'.'.join(first['at']) or 'The body'}: {str(first['what']).rstrip('.')}.", errors=errors)
+
+
+# Where a validator speaks of its own means: of the one pattern there is, and of JSON within a query.
+_WORDS = {
+    "string_pattern_mismatch": "1 to 200 printable ASCII characters, and no blank around them",
+    "json_invalid": "no number, and neither true nor false",
+}
 
 
 def _place(part: int | str) -> str:

@@ -161,6 +161,12 @@ def test_a_key_is_used_once(site: Site) -> None:
     for key in ("", "x" * 201, "ä"):
         answer = site.do(create, {"workspace": NewWorkspace(name="New")}, "owner", Idempotency_Key=key)
         assert answer.status == 422, key
+        words = "1 to 200 printable ASCII characters, and no blank around them."
+        assert answer.json["detail"] == f"header.Idempotency-Key: {words}"
+
+
+def test_what_is_no_number_is_told_in_words(site: Site) -> None:
+    assert site.get("/audit?limit=abc").json["detail"] == "query.limit: no number, and neither true nor false."
 
 
 def test_a_body_has_a_limit(site: Site) -> None:
