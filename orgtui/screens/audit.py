@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -13,6 +13,7 @@ from textual.reactive import reactive
 from orgtui.domain.errors import OrgtuiError
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.text import clean
+from orgtui.screens.dialogs.entry import EntryDialog, changes
 from orgtui.screens.list_section import FILTER, ListSection
 from orgtui.store.contract.audit import LONGEST_PAGE, AuditEntry, AuditPage
 from orgtui.widgets.filter_table import Column, FilterTable, Row
@@ -73,8 +74,6 @@ class AuditScreen(ListSection["AuditPage"]):
 
     @on(FilterTable.Chosen)
     async def _chosen(self, event: FilterTable.Chosen) -> None:
-        from orgtui.screens.dialogs.entry import EntryDialog
-
         entry = next((entry for entry in self.page.entries if str(entry.seq) == event.key), None)
         if entry:
             await self.app.push_screen(EntryDialog(entry, zone_or_utc(self.page.timezone)))
@@ -118,25 +117,6 @@ class AuditScreen(ListSection["AuditPage"]):
             if (before := page.next) is None:
                 break
         return entries
-
-
-def changes(before: Any, after: Any) -> list[tuple[str, str, str]]:
-    """Name, old and new value of each thing that changed; — where there was or is none."""
-    old, new = _fields(before), _fields(after)
-    names = list(dict.fromkeys([*old, *new]))
-    return [(name, old.get(name, "—"), new.get(name, "—")) for name in names if old.get(name) != new.get(name)]
-
-
-def _fields(value: Any) -> dict[str, str]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        return {"": _text(value)}
-    return {clean(str(name)): _text(item) for name, item in value.items()}
-
-
-def _text(value: Any) -> str:
-    return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _row(entry: AuditEntry, zone: ZoneInfo) -> Row:

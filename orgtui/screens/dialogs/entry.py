@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from textual.app import ComposeResult
@@ -27,8 +29,6 @@ class EntryDialog(Dialog[None]):
 
     def compose_dialog(self) -> ComposeResult:
         """Facts, then each value before and after."""
-        from orgtui.screens.audit import changes
-
         entry, ink = self._entry, Ink.of(self.app)
         facts = (
             ("When", f"{entry.at.astimezone(self._zone):%-d %b %Y, %H:%M:%S %Z}"),
@@ -56,3 +56,22 @@ class EntryDialog(Dialog[None]):
     def on_mount(self) -> None:
         """On the only button."""
         self.query_one(Button).focus()
+
+
+def changes(before: Any, after: Any) -> list[tuple[str, str, str]]:
+    """Name, old and new value of each thing that changed; — where there was or is none."""
+    old, new = _fields(before), _fields(after)
+    names = list(dict.fromkeys([*old, *new]))
+    return [(name, old.get(name, "—"), new.get(name, "—")) for name in names if old.get(name) != new.get(name)]
+
+
+def _fields(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        return {"": _text(value)}
+    return {clean(str(name)): _text(item) for name, item in value.items()}
+
+
+def _text(value: Any) -> str:
+    return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
