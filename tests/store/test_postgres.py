@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any
 
 import psycopg
@@ -264,6 +265,20 @@ def test_a_read_is_of_one_moment(acme_place: Place) -> None:
             assert rows.value("SELECT name FROM organizations") == "Acme"
         with database.reading() as rows:
             assert rows.value("SELECT name FROM organizations") == "Later"
+
+
+def test_who_reads_again_connects_no_more(acme_place: Place) -> None:
+    with closing(acme_place.database()) as database, ThreadPoolExecutor(8) as threads:
+        together = Barrier(8)
+
+        def connection(_: int) -> Any:
+            with database.reading() as rows:
+                together.wait(30)
+                return rows.value("SELECT pg_backend_pid()")
+
+        first, again = (set(threads.map(connection, range(8))) for _ in range(2))
+    assert len(first) == 8
+    assert again == first
 
 
 def test_writers_of_two_organizations_do_not_wait_for_each_other(acme_place: Place, postgres: Server) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from orgtui.settings import PostgresUrl
 
-_IDLE = 4
 # A server that is gone without a word is noticed; a client that is, keeps nobody waiting for its lock for ever.
 _LIVELY = {
     "connect_timeout": 5,
@@ -202,11 +201,10 @@ class PostgresDatabase:
 
         with suppress(psycopg.Error):
             connection.rollback()
+        # As many are kept as were in use at once, which is how many threads read.
         with self._idle_lock:
-            if not connection.closed and len(self._idle) < _IDLE:
+            if not connection.closed:
                 self._idle.append(connection)
-                return
-        connection.close()
 
     def _drop_idle(self) -> None:
         with self._idle_lock:
