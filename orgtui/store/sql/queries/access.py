@@ -56,7 +56,7 @@ def show(tx: Read) -> TokensPage:
     return TokensPage(found, timezone)
 
 
-def tokens(tx: Read) -> list[Token]:
+def tokens(tx: Read, which: str = "", **more: str) -> list[Token]:
     """Those of people who are there, in no order."""
     return [
         Token(
@@ -71,7 +71,9 @@ def tokens(tx: Read) -> list[Token]:
             expires <= micros(tx.now),
             instant(used) if used else None,
         )
-        for id_, kind, name, scopes, maker, role, created, expires, used in tx.rows.all(_TOKENS, org=tx.organization)
+        for id_, kind, name, scopes, maker, role, created, expires, used in tx.rows.all(
+            f"{_TOKENS} {which}", org=tx.organization, **more
+        )
     ]
 
 
