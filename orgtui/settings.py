@@ -120,16 +120,12 @@ class PostgresUrl:
         return data_path() / "postgresql" / f"{quote(name, safe='')}.keys" / "master.key"
 
     def parameters(self) -> dict[str, Any]:
-        """What libpq is told: never to send anything in clear over a network, unless the URL says so."""
-        import os
-
+        """What libpq is told."""
         told: dict[str, Any] = {"dbname": self.database, "application_name": "orgtui"}
         told |= {"host": self.host} if self.host else {}
         told |= {"port": self.port} if self.port else {}
         told |= {"user": self.user} if self.user else {}
         told |= {"password": self.password} if self.password else {}
-        if self.host and not is_loopback(self.host) and "PGSSLMODE" not in os.environ:
-            told["sslmode"] = "require"
         return told | dict(self.options)
 
 

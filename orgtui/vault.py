@@ -96,11 +96,6 @@ class Vault:
         return _decrypted(master, parts.wrapped[:_NONCE], parts.wrapped[_NONCE:], associated)
 
 
-def kid_of(sealed: str) -> str:
-    """The master key that a sealed text needs; raises VaultError if it is none."""
-    return _parts(sealed).kid
-
-
 def _plain(secret: Secret) -> bytes:
     try:
         return secret.reveal().encode()

@@ -112,6 +112,11 @@ def noon() -> Clock:
     return Clock(datetime(2026, 11, 23, 12, tzinfo=UTC))
 
 
+def kid_of(sealed: str) -> str:
+    """The master key that a sealed text needs."""
+    return sealed.split(".")[1]
+
+
 @pytest.fixture
 def clock() -> Clock:
     """A clock that stands until it is set."""

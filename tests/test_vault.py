@@ -30,7 +30,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from orgtui.domain.errors import OrgtuiError, StoreRefused
 from orgtui.master_keys import MasterKeys, VaultError
 from orgtui.secret import Secret, mask
-from orgtui.vault import Binding, Vault, kid_of
+from orgtui.vault import Binding, Vault
+from tests.conftest import kid_of
 
 CANARY = "sk-ant-api03-canary-THIS-MUST-NEVER-BE-SEEN-wxyz"
 HOME = Binding("org_acme", "openai", "key_1")
@@ -213,8 +214,6 @@ def test_unknown_versions_and_shapes_stay_closed(vault: Vault) -> None:
         "v1." + "A" * 500,
     ):
         assert closed(vault, text)
-        with pytest.raises(VaultError):
-            kid_of(text)
 
 
 def test_what_is_cut_short_stays_closed_wherever_it_is_cut(vault: Vault) -> None:
@@ -760,7 +759,6 @@ def test_no_traceback_holds_a_secret(vault: Vault) -> None:
         lambda: vault.open(sealed[:-2] + "AA", HOME),
         lambda: vault.open(CANARY, HOME),
         lambda: vault.rewrap(CANARY, HOME),
-        lambda: kid_of(CANARY),
     ]
     for number, attempt in enumerate(attempts):
         with pytest.raises((OrgtuiError, RuntimeError)) as caught:

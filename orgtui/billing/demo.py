@@ -22,7 +22,6 @@ from orgtui.billing.provider import (
     CheckoutStatus,
     Declined,
     Dispute,
-    DisputeStatus,
     Enrolment,
     Event,
     Invoice,
@@ -33,7 +32,6 @@ from orgtui.billing.provider import (
     PortalPage,
     PreviewLine,
     Refund,
-    RefundStatus,
     SetupReport,
     Subject,
     check_amount,
@@ -408,74 +406,11 @@ class DemoBilling:
         with self._world():
             return running.now
 
-    def use_card(self, customer: str, *, good: bool) -> None:
-        """Let the customer pay with a card that works, or one that is declined."""
-        with self._world():
-            self._customer(customer).good = good
-
-    def refund_payment(self, payment: str, amount: Money | None = None) -> Refund:
-        """Give a payment back, or part of it."""
-        with self._world() as now:
-            paid = self._paid(payment)
-            refunds = [one for one in self._refunds.values() if one.payment == payment]
-            given = sum(one.amount.minor for one in refunds if one.status is not RefundStatus.FAILED)
-            wanted = amount or Money(paid.amount.minor - given)
-            if not 0 < wanted.minor <= paid.amount.minor - given:
-                raise BillingRefused("More than was paid cannot be given back.")
-            made = Refund(
-                id=self._id("refund"),
-                payment=payment,
-                reference=paid.reference,
-                organization=paid.organization,
-                amount=wanted,
-                status=RefundStatus.SUCCEEDED,
-                created=now,
-            )
-            self._refunds[made.id] = made
-            self._tell(Subject.REFUND, made.id)
-            return made
-
-    def fail_refund(self, id: str) -> None:
-        """Let the customer's bank send a refund back."""
-        with self._world():
-            self._refunds[id] = replace(_found(self._refunds, id), status=RefundStatus.FAILED)
-            self._tell(Subject.REFUND, id)
-
-    def dispute_payment(self, payment: str) -> Dispute:
-        """Let the customer's bank take a payment back."""
-        with self._world() as now:
-            paid = self._paid(payment)
-            made = Dispute(
-                id=self._id("dispute"),
-                payment=payment,
-                reference=paid.reference,
-                organization=paid.organization,
-                amount=paid.amount,
-                status=DisputeStatus.OPEN,
-                created=now,
-            )
-            self._disputes[made.id] = made
-            self._tell(Subject.DISPUTE, made.id)
-            return made
-
-    def close_dispute(self, id: str, *, won: bool) -> None:
-        """End a dispute."""
-        with self._world():
-            status = DisputeStatus.WON if won else DisputeStatus.LOST
-            self._disputes[id] = replace(_found(self._disputes, id), status=status)
-            self._tell(Subject.DISPUTE, id)
-
     def _payable(self, id: str) -> Checkout:
         opened = _found(self._checkouts, id)
         if opened.status is not CheckoutStatus.OPEN:
             raise Conflict(f"The payment is {opened.status}.")
         return opened
-
-    def _paid(self, payment: str) -> Checkout:
-        for one in self._checkouts.values():
-            if one.payment == payment and one.status is CheckoutStatus.PAID:
-                return one
-        raise NotFound(f"There is no payment {payment}.")
 
     # Time and money.
 

@@ -6,12 +6,12 @@ Between any two of these the program may end: `reconcile` runs the same code aga
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from orgtui.aside import aside
 from orgtui.billing.provider import (
@@ -77,11 +77,9 @@ class BillingService:
     ) -> None:
         self._store, self._platform, self.provider, self._ambient = store, platform, provider, ambient
         self._pages, self._links = pages, links
-        # What was asked of the subscription first is written down first: an older answer never covers a newer.
-        self._turn = asyncio.Lock()
 
     def acting(self, store: Store) -> BillingService:
-        """The same for whoever acts in *store*; all of them take turns."""
+        """The same for whoever acts in *store*."""
         other = copy(self)
         other._store = store
         return other
@@ -220,15 +218,18 @@ class BillingService:
     # The plan.
 
     async def refresh(self) -> Subscription | None:
-        """Read the subscription again, and write it down."""
-        books = await self._platform.billing.books()
-        if books.customer is None or books.mode != self.mode:
-            return None
-        customer = books.customer
-        async with self._turn:
-            found = await aside(lambda: self.provider.subscription(customer))
-            await self._platform.billing.keep_subscription(found)
-        return found
+        """Read the subscription again, and write it down.
+
+        Where somebody else did so meanwhile, here or on another server, only the provider knows whose answer is newer.
+        """
+        while True:
+            books = await self._platform.billing.books()
+            customer = books.customer
+            if customer is None or books.mode != self.mode:
+                return None
+            found = await aside(partial(self.provider.subscription, customer))
+            if await self._platform.billing.keep_subscription(found, books.read):
+                return found
 
     async def preview(self, plan: str) -> ChangePreview:
         """What changing to *plan* costs now, to the cent; raises Conflict where it cannot be done now."""
@@ -308,10 +309,11 @@ class BillingService:
 
     async def _changed(self, change: Callable[[], Subscription]) -> Subscription:
         """How the subscription stands after the provider has changed it, written down."""
-        async with self._turn:
-            changed = await aside(change)
-            await self._platform.billing.keep_subscription(changed)
-        return changed
+        read = (await self._platform.billing.books()).read
+        changed = await aside(change)
+        if await self._platform.billing.keep_subscription(changed, read):
+            return changed
+        return await self.refresh() or changed
 
     # What happened meanwhile.
 

@@ -59,7 +59,8 @@ async def subscribe(opened: SqlStore, now: datetime, timezone: ZoneInfo) -> None
             start=period.start,
             end=period.end,
             card=Card("Visa", "4242", (here.year + 2, 12)),
-        )
+        ),
+        read=None,
     )
 
 

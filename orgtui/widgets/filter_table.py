@@ -301,11 +301,6 @@ class FilterTable(Vertical):
         row = self.query_one(_Rows).cursor_row
         return self._shown[row].key if 0 <= row < len(self._shown) else None
 
-    @property
-    def height_needed(self) -> int:
-        """Rows for all there is: the words above, a blank, the header with its line, the rows."""
-        return len(self._shown) + 4
-
     def focus_rows(self) -> None:
         """Give the rows the keys."""
         self.screen.set_focus(self.query_one(_Rows))

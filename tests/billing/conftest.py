@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
@@ -16,6 +17,7 @@ from orgtui.billing.stripe import StripeBilling
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.money import Money
 from orgtui.secret import Secret
+from tests.billing import hands
 from tests.fake_stripe import BAD, GOOD, SAVED_BUT_BAD, SEPA, FakeStripe
 
 
@@ -104,8 +106,10 @@ class DemoBench:
     def __init__(self) -> None:
         self._now = datetime(2026, 11, 1, tzinfo=UTC)
         self.provider = DemoBilling(Ambient(now=self.now, random=os.urandom))
-        self.use_card, self.fail_refund = self.provider.use_card, self.provider.fail_refund
-        self.close_dispute = self.provider.close_dispute
+        self.use_card = partial(hands.use_card, self.provider)
+        self.refund, self.fail_refund = partial(hands.refund, self.provider), partial(hands.fail_refund, self.provider)
+        self.dispute = partial(hands.dispute, self.provider)
+        self.close_dispute = partial(hands.close_dispute, self.provider)
 
     def now(self) -> datetime:
         return self._now
@@ -124,12 +128,6 @@ class DemoBench:
 
     def arrive(self, checkout: Checkout, *, succeeds: bool) -> None:
         self.provider.arrive(checkout.id, succeeds=succeeds)
-
-    def refund(self, payment: str, amount: Money | None = None) -> str:
-        return self.provider.refund_payment(payment, amount).id
-
-    def dispute(self, payment: str) -> str:
-        return self.provider.dispute_payment(payment).id
 
 
 @pytest.fixture(params=["stripe", "demo"])

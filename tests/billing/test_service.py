@@ -428,6 +428,31 @@ class TestPlans:
                 wait(late())
         assert till.subscribed("starter").id != begun.id
 
+    @pytest.mark.parametrize("asked", ["subscription", "schedule_change"])
+    def test_an_older_answer_never_covers_a_newer(self, till: Till, asked: str) -> None:
+        """Another server was told of what was before, and writes it down after this one wrote what is now."""
+        till.subscribed("business")
+        provider, overtaken = till.provider, list[str]()
+
+        class Slow:
+            def __getattr__(self, name: str) -> Any:
+                return self._slowly if name == asked else getattr(provider, name)
+
+            def _slowly(self, *args: Any, **more: Any) -> Any:
+                found = getattr(provider, asked)(*args, **more)
+                if not overtaken:
+                    overtaken.append(asked)
+                    till.bench.advance(seconds=1)
+                    wait(till.service.cancel())
+                return found
+
+        other = till.again(provider=Slow()).service
+        now = wait(other.refresh() if asked == "subscription" else other.downgrade("starter"))
+        assert overtaken
+        assert now is not None
+        assert now.cancel_at_period_end
+        assert till.show().subscription == now
+
     def test_nothing_runs_that_could_be_changed(self, till: Till) -> None:
         for ask in (
             till.service.preview("pro"),
@@ -559,7 +584,7 @@ class TestRoles:
                 books.credit(gift),
                 books.opened(payment.id, "cs_1"),
                 books.keep_customer("cus_1", "test"),
-                books.keep_subscription(replace(found, plan="business")),
+                books.keep_subscription(replace(found, plan="business"), None),
                 books.reconciled(till.bench.now()),
                 books.books(),
             ):

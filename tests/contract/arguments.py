@@ -135,6 +135,11 @@ def subscription(
     return Subscription("sub_1", CUSTOMER, status, plan, price, start, end, **more)
 
 
+async def keep(platform: Store, subscription: Subscription | None) -> None:
+    """What a provider says of the subscription now, with nobody between."""
+    assert await platform.billing.keep_subscription(subscription, (await platform.billing.books()).read)
+
+
 async def furnish(store: Store, workspace: str) -> str:
     """A guest and a logo in a workspace, another beside it, and one that is archived; the last one's id."""
     await store.workspaces.set_member(workspace, GUEST, WorkspaceRole.VIEWER)
@@ -187,7 +192,10 @@ VALID: dict[str, Callable[[World], dict[str, Any]]] = {
     "billing.withdraw": lambda world: {"id": world.payment},
     "billing.request": lambda _: {"request": PlanRequest(action=PlanAction.UPGRADE, plan="pro", due=Money(40_537))},
     "billing.keep_customer": lambda _: {"customer": "cus_2", "mode": "test"},
-    "billing.keep_subscription": lambda _: {"subscription": subscription(card=Card("Visa", "4242", (2028, 12)))},
+    "billing.keep_subscription": lambda _: {
+        "subscription": subscription(card=Card("Visa", "4242", (2028, 12))),
+        "read": None,
+    },
     "billing.opened": lambda world: {"id": world.payment, "page": "cs_2"},
     "billing.settle": lambda world: {"id": world.payment, "settlement": settlement(PaymentStatus.PAID, 2_500, 2)},
     "billing.reverse": lambda world: {

@@ -71,6 +71,7 @@ KINDS = {
     "keys": r"\bkey_\w+",
     "code": r'"code":"([^"]+)"',
     "seen": r'"version":(\d+)',
+    "read": r'"read":"([^"]+)"',
 }
 
 
@@ -161,7 +162,10 @@ class Making:
             bool: lambda: pick([True, False]),
             bytes: lambda: pick([b"no picture", PNG]),
             Decimal: lambda: pick([Decimal("0.000123"), Decimal(12), Decimal("1.5")]),
-            datetime: lambda: NOW - timedelta(hours=pick([0, 1, 30, 800])),
+            datetime: lambda: pick(
+                [datetime.fromisoformat(one) for one in (self._heard.some(name)[-1:] if name == "read" else [])]
+                or [NOW - timedelta(hours=hours) for hours in (0, 1, 30, 800)]
+            ),
             date: lambda: NOW.date() - timedelta(days=pick([0, 1, 40])),
         }
         return made[hint]()

@@ -30,7 +30,7 @@ from orgtui.store.contract.billing import (
     Settlement,
 )
 from orgtui.store.contract.usage import UsageBatch
-from tests.contract.arguments import CUSTOMER, settlement, subscription
+from tests.contract.arguments import CUSTOMER, keep, settlement, subscription
 from tests.contract.backends import Backend, everything
 from tests.contract.conftest import ADMIN, Founder, join, wait
 
@@ -119,10 +119,10 @@ def test_a_plan_waits_alone(backend: Backend, store: Store) -> None:
 
 def test_no_second_subscription_is_begun(store: Store, platform: Store) -> None:
     wait(platform.billing.keep_customer(CUSTOMER, "test"))
-    wait(platform.billing.keep_subscription(subscription(status=SubscriptionStatus.UNPAID)))
+    wait(keep(platform, subscription(status=SubscriptionStatus.UNPAID)))
     with pytest.raises(Conflict, match="running already"):
         wait(store.billing.order(NewPayment(mode="test", plan="pro")))
-    wait(platform.billing.keep_subscription(subscription(status=SubscriptionStatus.CANCELED)))
+    wait(keep(platform, subscription(status=SubscriptionStatus.CANCELED)))
     assert wait(store.billing.order(NewPayment(mode="test", plan="pro"))).plan == "pro"
 
 
@@ -461,15 +461,15 @@ def test_the_plan_follows_the_subscription(backend: Backend, store: Store, platf
         owing=Owing(Money(4_900), "https://pay.example/secret", 2, datetime(2026, 11, 25, tzinfo=UTC)),
         others=("sub_2", "sub_3"),
     )
-    wait(platform.billing.keep_subscription(whole))
+    wait(keep(platform, whole))
     found = page(store)
     assert (found.plan, found.subscription, found.read, found.mode) == ("pro", whole, backend.clock.now, "test")
     before = everything(backend)
     backend.clock.now += timedelta(minutes=1)
-    wait(platform.billing.keep_subscription(whole))
+    wait(keep(platform, whole))
     assert everything(backend)["audit"] == before["audit"]
     assert page(store).read == backend.clock.now
-    wait(platform.billing.keep_subscription(None))
+    wait(keep(platform, None))
     assert (page(store).plan, page(store).subscription) == ("free", None)
 
 
@@ -490,15 +490,31 @@ def test_each_of_the_eight_states_grants_what_it_grants(
     store: Store, platform: Store, status: SubscriptionStatus
 ) -> None:
     wait(platform.billing.keep_customer(CUSTOMER, "test"))
-    wait(platform.billing.keep_subscription(subscription(status=status)))
+    wait(keep(platform, subscription(status=status)))
     assert (page(store).plan, page(store).attention) == GRANTS[status]
 
 
 def test_a_product_that_is_not_ours_changes_no_plan(store: Store, platform: Store) -> None:
     wait(platform.billing.keep_customer(CUSTOMER, "test"))
-    wait(platform.billing.keep_subscription(subscription()))
-    wait(platform.billing.keep_subscription(replace(subscription(), plan=None)))
+    wait(keep(platform, subscription()))
+    wait(keep(platform, replace(subscription(), plan=None)))
     assert page(store).plan == "pro"
+
+
+def test_an_answer_that_another_overtook_is_not_kept(backend: Backend, store: Store, platform: Store) -> None:
+    wait(platform.billing.keep_customer(CUSTOMER, "test"))
+    read = wait(platform.billing.books()).read
+    assert read is None
+    wait(keep(platform, subscription()))
+    assert wait(platform.billing.books()).read == page(store).read == backend.clock.now
+    backend.clock.now += timedelta(microseconds=1)
+    before = everything(backend)
+    for older in (subscription(status=SubscriptionStatus.PAST_DUE), None):
+        assert not wait(platform.billing.keep_subscription(older, read))
+    assert everything(backend) == before
+    wait(keep(platform, None))
+    assert not wait(platform.billing.keep_subscription(subscription(), backend.clock.now))
+    assert (page(store).plan, page(store).subscription) == ("free", None)
 
 
 def test_runs_are_counted_by_the_billing_cycle_to_the_second(founded: Founder) -> None:
@@ -516,7 +532,7 @@ def test_runs_are_counted_by_the_billing_cycle_to_the_second(founded: Founder) -
     runs.append(Run(source="n8n", id="m", status="success", mode="manual", started_at=start))
     wait(platform.usage.record(UsageBatch(runs=tuple(runs))))
     wait(platform.billing.keep_customer(CUSTOMER, "test"))
-    wait(platform.billing.keep_subscription(replace(subscription(), start=start, end=end)))
+    wait(keep(platform, replace(subscription(), start=start, end=end)))
     found = page(store).runs
     assert (found.used, found.limit, found.start, found.end) == (4, 10_000, start, end)
     # Nobody has read it again since it was renewed: the next cycle has begun all the same.
@@ -585,7 +601,7 @@ def test_money_of_two_modes_never_stands_in_one_book(store: Store, platform: Sto
 
 def test_a_subscription_of_another_customer_is_not_ours(store: Store, platform: Store) -> None:
     with pytest.raises(Conflict):
-        wait(platform.billing.keep_subscription(subscription()))
+        wait(keep(platform, subscription()))
 
 
 def test_what_is_told_of_a_settlement_holds_no_address(backend: Backend, store: Store, platform: Store) -> None:

@@ -18,7 +18,7 @@ from orgtui.store.contract.general import GeneralChanges, Losses
 from orgtui.store.contract.team import NewInvitation
 from orgtui.store.contract.usage import UsageBatch
 from orgtui.store.contract.workspaces import Inventory, NewWorkspace
-from tests.contract.arguments import CALL, CUSTOMER, RUN, png, subscription
+from tests.contract.arguments import CALL, CUSTOMER, RUN, keep, png, subscription
 from tests.contract.backends import Backend, everything
 from tests.contract.conftest import ADMIN, STRANGER, join, wait
 
@@ -157,13 +157,13 @@ def test_deleting_needs_the_exact_name_as_it_is_now(store: Store) -> None:
 def test_nothing_is_deleted_that_would_go_on_to_be_charged(backend: Backend, store: Store) -> None:
     platform = backend.open(PLATFORM)
     wait(platform.billing.keep_customer(CUSTOMER, "test"))
-    wait(platform.billing.keep_subscription(subscription(cancel_at_period_end=True)))
+    wait(keep(platform, subscription(cancel_at_period_end=True)))
     assert wait(store.general.show()).losses.plan == "pro"
     before = everything(backend)
     with pytest.raises(Conflict, match="The Pro subscription would go on to be charged"):
         wait(store.general.delete("Acme"))
     assert everything(backend) == before
-    wait(platform.billing.keep_subscription(subscription(status=SubscriptionStatus.CANCELED)))
+    wait(keep(platform, subscription(status=SubscriptionStatus.CANCELED)))
     assert wait(store.general.delete("Acme")).plan is None
 
 

@@ -334,7 +334,9 @@ REFUSED: dict[str, Callable[[World], list[dict[str, Any]]]] = {
     "billing.withdraw": lambda world: [{"id": NONE}, {"id": world.paid}],
     "billing.request": lambda _: [{"request": PlanRequest(action=PlanAction.UPGRADE, plan="gold")}],
     "billing.keep_customer": lambda _: [{"customer": "", "mode": "test"}, {"customer": CUSTOMER, "mode": "live"}],
-    "billing.keep_subscription": lambda _: [{"subscription": replace(subscription(), customer="cus_other")}],
+    "billing.keep_subscription": lambda _: [
+        {"subscription": replace(subscription(), customer="cus_other"), "read": None}
+    ],
     "billing.opened": lambda _: [{"id": NONE, "page": "cs_2"}],
     "billing.settle": lambda world: [
         {"id": NONE, "settlement": settlement(PaymentStatus.PAID, 2_500)},

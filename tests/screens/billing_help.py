@@ -24,6 +24,7 @@ from orgtui.store.contract.billing import BillingPage, Payment, PaymentStatus
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore
 from tests.conftest import TODAY
+from tests.contract.arguments import keep
 from tests.screens.harness import elsewhere, press, sees, until
 
 
@@ -42,7 +43,7 @@ async def stands(database: SqliteDatabase, **changes: Any) -> Subscription:
         if "plan" in changes:
             changes.setdefault("price", Money(BY_KEY[changes["plan"]].cents or 0))
         running = replace(running, **changes)
-        await opened.platform.billing.keep_subscription(running)
+        await keep(opened.platform, running)
         return running
 
     subscription: Subscription = await elsewhere(database, change)

@@ -32,6 +32,7 @@ from orgtui.screens.pay import PayScreen
 from orgtui.store import demo
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore
+from tests.billing.hands import use_card
 from tests.conftest import TODAY, Clock
 from tests.screens.billing_help import (
     compared,
@@ -143,7 +144,7 @@ async def test_what_is_owed_is_paid_on_its_own_page(demo_database: SqliteDatabas
     ambient = replace(known, now=lambda: clock.now)
     async with opened(make_app(demo_database, "billing", ambient=ambient), USUAL) as pilot:
         await compared(pilot)
-        (await provider_of(pilot)).use_card(running.customer, good=False)
+        use_card(await provider_of(pilot), running.customer, good=False)
         clock.now = running.end + timedelta(hours=1)
         await press(pilot, "B")
         await reads(pilot, "#banners", "Payment past due €670.00 could not be charged at attempt 1")
@@ -151,7 +152,7 @@ async def test_what_is_owed_is_paid_on_its_own_page(demo_database: SqliteDatabas
         await sees(pilot, "Pay €670.00", "https://demo.invalid/invoice/")
         await press(pilot, "y")
         assert pilot.app.clipboard.startswith("https://demo.invalid/invoice/")
-        (await provider_of(pilot)).use_card(running.customer, good=True)
+        use_card(await provider_of(pilot), running.customer, good=True)
         await press(pilot, "escape")
         await sees(pilot, "Business   €670/mo")
 
@@ -210,7 +211,7 @@ async def test_an_upgrade_shows_the_bill_and_charges_exactly_that(demo_database:
 async def test_a_declined_upgrade_changes_nothing_and_leads_to_the_card(demo_database: SqliteDatabase) -> None:
     running = await midway(demo_database, "starter")
     async with opened(make_app(demo_database, "billing"), USUAL) as pilot:
-        (await provider_of(pilot)).use_card(running.customer, good=False)
+        use_card(await provider_of(pilot), running.customer, good=False)
         await to_plan(pilot, "business")
         await press(pilot, "enter")
         await sees(pilot, "Upgrade and pay")

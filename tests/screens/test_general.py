@@ -15,6 +15,7 @@ from orgtui.domain.errors import NotFound
 from orgtui.store.contract.general import GeneralChanges, GeneralPage
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import SqlStore
+from tests.contract.arguments import keep
 from tests.screens.harness import (
     SMALL,
     USUAL,
@@ -493,7 +494,7 @@ async def test_a_deletion_by_somebody_else_is_told(demo_database: SqliteDatabase
     async with opened(make_app(demo_database)) as pilot:
 
         async def question(other: SqlStore) -> None:
-            await other.platform.billing.keep_subscription(None)
+            await keep(other.platform, None)
             await other.store.general.delete(NAME)
 
         await elsewhere(demo_database, question)

@@ -10,11 +10,13 @@ import random
 import shutil
 import sqlite3
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -452,6 +454,34 @@ def test_no_other_key_fits(log: Log, memory: Path) -> None:
     beside(path).unlink()
     MasterKeys.open(beside(path), random=os.urandom, create=True)
     assert verified(path).problem == "Row 1 was edited, removed or inserted."
+
+
+# A long one.
+
+
+@pytest.mark.parametrize("text", ["", "Openai"])
+def test_a_page_of_a_long_log_is_not_all_of_it_in_memory(log: Log, memory: Path, text: str) -> None:
+    path = log.copy(memory / "acme.db")
+    ((organization, first),) = look(path, "SELECT org_id, max(seq) FROM audit GROUP BY org_id")
+    used = ("platform", "platform", "api_keys.use", "key_1", "null", '{"provider": "openai"}', "")
+    last = first + 20_000
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(organization, seq, 1_795_435_200_000_000 + seq, *used) for seq in range(first + 1, last + 1)],
+        )
+    opened = open_sql_store(SqliteDatabase(path), OWNER, system_ambient())
+    read = partial(opened.store.audit.entries, text, limit=1_000)
+    tracemalloc.start()
+    page = wait(read(before=first + 1_500))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [entry.seq for entry in page.entries] == list(range(first + 1_499, first + 499, -1))
+    assert (page.total, page.next) == (20_000 if text else last, first + 500)
+    assert [entry.seq for entry in wait(read()).entries] == list(range(last, last - 1_000, -1))
+    opened.close()
+    # All of them at once are eleven million.
+    assert peak < 5_000_000
 
 
 # How long it takes.

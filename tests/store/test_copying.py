@@ -26,7 +26,7 @@ from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import open_sql_store
 from tests.conftest import OWNER, Clock, copy_of_acme
-from tests.contract.arguments import people, subscription
+from tests.contract.arguments import keep, people, subscription
 from tests.contract.backends import TABLES
 from tests.contract.conftest import wait
 from tests.postgres import Place, Server
@@ -45,7 +45,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, templates: Path) -> Path:
     copy_of_acme(templates, path, clock)
     opened = open_sql_store(SqliteDatabase(path), OWNER, clock.ambient())
     world = wait(people(opened.store, opened.platform))
-    wait(opened.platform.billing.keep_subscription(subscription()))
+    wait(keep(opened.platform, subscription()))
     wait(opened.store.api_keys.set_fallback("openai", True))
     wait(opened.platform.workspaces.set_inventory(world.workspace, Inventory(workflows={"1": "A"}, agents={"2": "B"})))
     with idempotency_key("once"):

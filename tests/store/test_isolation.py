@@ -33,7 +33,7 @@ from orgtui.store.sql.sqlite import SqliteDatabase
 from orgtui.store.sql.store import implementation
 from orgtui.store.sql.unit_of_work import UnitOfWork
 from tests.conftest import OWNER, Clock
-from tests.contract.arguments import CALL, RUN, VALID, World, doer, people, subscription
+from tests.contract.arguments import CALL, RUN, VALID, World, doer, keep, people, subscription
 from tests.contract.backends import TABLES
 from tests.contract.conftest import join, wait
 from tests.provider_servers import KEYS, PROVIDERS
@@ -67,8 +67,11 @@ class Twins:
         """What the operation answers or raises, done in ours with arguments from this world."""
         unit = self.unit(declared, organization or self.ours)
         run = unit.write if declared.writes else unit.read
+        arguments = VALID[declared.id](world)
+        # Here one stands in the books already.
+        arguments |= {"read": WHEN} if "read" in arguments else {}
         try:
-            return run(declared, implementation(declared), VALID[declared.id](world))
+            return run(declared, implementation(declared), arguments)
         except OrgtuiError as error:
             return type(error), error.message, error.details
 
@@ -114,7 +117,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Twins:
     for organization in (ours, theirs):
         store = both.store(organization)
         world = both.worlds[organization] = wait(people(store, store))
-        wait(store.billing.keep_subscription(subscription(status=SubscriptionStatus.CANCELED)))
+        wait(keep(store, subscription(status=SubscriptionStatus.CANCELED)))
         wait(store.api_keys.set_fallback("openai", True))
         for workspace in (world.workspace, world.shelf):
             with idempotency_key(workspace):
@@ -140,7 +143,7 @@ async def alone(store: Store, world: World) -> None:
         await store.usage.record(UsageBatch(runs=(run,), calls=(replace(CALL, id=run.id, model="solo"),)))
     await store.billing.order(NewPayment(mode="test", amount=Money(7_700)))
     await store.billing.credit(NewCredit(kind="grant", amount=Money(7_700), ref="solo", text="Solo"))
-    await store.billing.keep_subscription(subscription(status=SubscriptionStatus.CANCELED, others=("sub_solo",)))
+    await keep(store, subscription(status=SubscriptionStatus.CANCELED, others=("sub_solo",)))
     await store.api_keys.set_fallback("grok", True)
     await store.general.save(GeneralChanges(seen=world.version, description="Solo"))
 

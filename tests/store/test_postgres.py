@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE
+from threading import Barrier, Thread
 from typing import Any
 
 import psycopg
@@ -22,7 +25,7 @@ from sqlmodel import SQLModel
 
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Invalid, OrgtuiError, StoreRefused, Unreachable
-from orgtui.settings import PostgresUrl
+from orgtui.settings import PostgresUrl, Settings
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.general import GeneralChanges
 from orgtui.store.contract.operation import operations
@@ -30,7 +33,7 @@ from orgtui.store.contract.team import Team
 from orgtui.store.contract.workspaces import NewWorkspace
 from orgtui.store.sql.database import Dropped
 from orgtui.store.sql.founding import Founding, found
-from orgtui.store.sql.postgres import PostgresDatabase
+from orgtui.store.sql.postgres import PostgresDatabase, encrypted
 from orgtui.store.sql.rotation import rotate_master
 from orgtui.store.sql.rows import rows_of
 from orgtui.store.sql.sqlite import SqliteDatabase
@@ -128,6 +131,78 @@ def test_a_server_that_is_not_there_is_told(acme_place: Place, tmp_path: Path) -
     assert "No such file or directory" in told(gone, tmp_path, Unreachable)
 
 
+SERVICES = """
+[far]
+host=db.acme.example
+[there]
+hostaddr=10.0.0.5
+[checked]
+host=db.acme.example
+sslmode=verify-full
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "mode"),
+    [
+        ("/acme", {}, None),
+        ("localhost/acme", {}, None),
+        ("[::1]/acme", {}, None),
+        ("/acme?host=/run/postgresql,@abstract,127.0.0.1", {}, None),
+        ("db.acme.example/acme?hostaddr=127.0.0.1", {}, None),
+        ("db.acme.example/acme", {}, "require"),
+        ("/acme?host=db.acme.example", {}, "require"),
+        ("/acme?host=localhost,db.acme.example", {}, "require"),
+        ("localhost/acme?hostaddr=10.0.0.5", {}, "require"),
+        ("localhost/acme?host=10.0.0.5", {}, "require"),
+        ("/acme", {"PGHOST": "db.acme.example"}, "require"),
+        ("/acme", {"PGHOSTADDR": "10.0.0.5"}, "require"),
+        ("localhost/acme", {"PGHOST": "db.acme.example"}, None),
+        ("localhost/acme", {"PGHOSTADDR": "10.0.0.5"}, "require"),
+        ("/acme?service=far", {}, "require"),
+        ("localhost/acme?service=there", {}, "require"),
+        ("/acme", {"PGSERVICE": "far"}, "require"),
+        # Who says how, is believed.
+        ("/acme?service=checked", {}, None),
+        ("/acme?service=checked&sslmode=prefer", {}, "prefer"),
+        ("db.acme.example/acme?sslmode=disable", {}, "disable"),
+        ("db.acme.example/acme?sslmode=verify-full", {}, "verify-full"),
+        ("db.acme.example/acme", {"PGSSLMODE": "prefer"}, None),
+    ],
+)
+def test_nothing_goes_in_clear_over_a_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, environ: dict[str, str], mode: str | None
+) -> None:
+    services = tmp_path / "services"
+    services.write_text(SERVICES)
+    for name, value in (environ | {"PGSERVICEFILE": str(services)}).items():
+        monkeypatch.setenv(name, value)
+    said = Settings(store=f"postgresql://{url}").postgres
+    assert said
+    assert encrypted(said.parameters()).get("sslmode") == mode
+
+
+def test_a_server_without_encryption_is_told_nothing(tmp_path: Path) -> None:
+    arrived = list[bytes]()
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def refuse() -> None:
+            client, _ = server.accept()
+            with client:
+                arrived.append(client.recv(8))
+                client.sendall(b"N")
+                arrived.append(client.recv(1_000))
+
+        listening = Thread(target=refuse)
+        listening.start()
+        # Which is this machine, too, but does not say so.
+        options = {"hostaddr": "0.0.0.0"}
+        url = PostgresUrl(host="localhost", port=server.getsockname()[1], database="acme", options=options)
+        assert told(url, tmp_path, Unreachable).endswith("server does not support SSL, but SSL was required.")
+        listening.join()
+    assert arrived == [b"\0\0\0\x08\x04\xd2\x16\x2f", b""]
+
+
 def test_one_that_keeps_text_in_another_encoding_is_refused(postgres: Server, tmp_path: Path) -> None:
     postgres.run("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     said = told(postgres.url("latin"), tmp_path)
@@ -190,6 +265,20 @@ def test_a_read_is_of_one_moment(acme_place: Place) -> None:
             assert rows.value("SELECT name FROM organizations") == "Acme"
         with database.reading() as rows:
             assert rows.value("SELECT name FROM organizations") == "Later"
+
+
+def test_who_reads_again_connects_no_more(acme_place: Place) -> None:
+    with closing(acme_place.database()) as database, ThreadPoolExecutor(8) as threads:
+        together = Barrier(8)
+
+        def connection(_: int) -> Any:
+            with database.reading() as rows:
+                together.wait(30)
+                return rows.value("SELECT pg_backend_pid()")
+
+        first, again = (set(threads.map(connection, range(8))) for _ in range(2))
+    assert len(first) == 8
+    assert again == first
 
 
 def test_writers_of_two_organizations_do_not_wait_for_each_other(acme_place: Place, postgres: Server) -> None:

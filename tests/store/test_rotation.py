@@ -23,8 +23,8 @@ from orgtui.secret import mask
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.sql.rotation import Rotation, rotate_master
 from orgtui.store.sql.sqlite import SqliteDatabase
-from orgtui.vault import Binding, Vault, kid_of
-from tests.conftest import Clock, Opener
+from orgtui.vault import Binding, Vault
+from tests.conftest import Clock, Opener, kid_of
 from tests.contract.conftest import wait
 
 PRELOADED = ["orgtui.store.sql.rotation", "sqlmodel", "cryptography.hazmat.primitives.ciphers.aead", __name__]

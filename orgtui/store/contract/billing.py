@@ -168,7 +168,8 @@ class Books:
     """What the conversation with the payment provider starts from.
 
     `name` and `email` are who pays (the first owner), `unsettled` the payments that may still become money,
-    `reconciled` the instant up to which everything of the provider's is known.
+    `read` when the subscription was last written down, `reconciled` the instant up to which everything of the
+    provider's is known.
     """
 
     organization: str
@@ -178,6 +179,7 @@ class Books:
     created: datetime
     customer: str | None
     mode: Mode | None
+    read: datetime | None
     reconciled: datetime | None
     unsettled: list[Payment]
 
@@ -296,8 +298,12 @@ class Billing(Protocol):
         """Who the organization is at the provider; raises Conflict where money of another mode is in the books."""
 
     @operation("PUT", "/billing/subscription", needs=Permission.SETTLE_PAYMENTS, raises=(Conflict,))
-    async def keep_subscription(self, subscription: Subscription | None) -> None:
-        """What the provider says of the subscription now, and with it the organization's plan."""
+    async def keep_subscription(self, subscription: Subscription | None, read: datetime | None) -> bool:
+        """What the provider says of the subscription now, and with it the organization's plan.
+
+        *read* is what `books` said before the provider was asked. Of an answer that came in between nobody knows
+        whether it is an older one: False, and nothing is written.
+        """
 
     @operation("PUT", "/billing/payments/{id}/page", needs=Permission.SETTLE_PAYMENTS, raises=(NotFound,))
     async def opened(self, id: str, page: str) -> Payment:

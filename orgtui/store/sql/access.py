@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlmodel import select
-
 from orgtui.domain.codes import new_token
 from orgtui.domain.errors import Forbidden, Invalid, NotFound
 from orgtui.domain.months import micros
@@ -16,12 +14,14 @@ from orgtui.domain.text import name as checked_name
 from orgtui.store.contract import access as contract
 from orgtui.store.sql.queries import access as queries
 from orgtui.store.sql.tables import AccessToken, Member
+from orgtui.store.sql.team import actor, member_at
 from orgtui.store.sql.unit_of_work import Write
 
 # The same for everybody who is none, whoever else is.
 _STRANGER = "Nobody here has that address; ask an owner or admin of the organization to invite you, and join first."
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _LONGEST_HOST = 40
+_ONE = "AND access_tokens.id = :id"
 
 
 def create(tx: Write, token: contract.NewToken) -> contract.NewSecret:
@@ -49,8 +49,7 @@ def admit(tx: Write, person: contract.SignedIn) -> contract.NewSecret:
 
 def _signed_in(tx: Write, email: str) -> Member:
     """The member with this very address: other letters than A to Z that fold alike can be somebody else's mailbox."""
-    same = select(Member).where(Member.org_id == tx.organization, Member.email_key == email.casefold())
-    found = tx.session.exec(same).one_or_none()
+    found = member_at(tx, email)
     if found is None or found.email.translate(_LOWER) != email.translate(_LOWER):
         raise Forbidden(_STRANGER)
     return found
@@ -68,7 +67,7 @@ def _made(
         kind=kind.value,
         name=name,
         hash=queries.token_hash(tx.keys().requests(), tx.organization, secret),
-        member_id=_maker(tx).id,
+        member_id=actor(tx).id,
         maker=tx.actor,
         made_with=tx.bearer.id if tx.bearer else None,
         scopes=" ".join(sorted(scopes)),
@@ -125,10 +124,6 @@ def _forget_lapsed(tx: Write) -> None:
     )
 
 
-def _maker(tx: Write) -> Member:
-    statement = select(Member).where(Member.org_id == tx.organization, Member.email_key == tx.actor.casefold())
-    return tx.session.exec(statement).one()
-
-
 def _seen(tx: Write, id: str) -> contract.Token:
-    return next(token for token in queries.tokens(tx.read()) if token.id == id)
+    (found,) = queries.tokens(tx.read(), _ONE, id=id)
+    return found

@@ -170,12 +170,15 @@ def _forget_mode(tx: Write, mode: str) -> None:
     )
 
 
-def keep_subscription(tx: Write, subscription: Subscription | None) -> None:
-    """How it stands now; the plan follows."""
+def keep_subscription(tx: Write, subscription: Subscription | None, read: datetime | None) -> bool:
+    """How it stands now, unless another answer came between; the plan follows."""
     account = tx.session.get(BillingAccount, tx.organization)
     if subscription is not None and (account is None or account.customer != subscription.customer):
         raise Conflict("This subscription is another customer's.")
     row = tx.session.get(SubscriptionRow, tx.organization)
+    if (row.read_at if row else None) != (micros(read) if read else None):
+        tx.unchanged()
+        return False
     organization = tx.session.get_one(Organization, tx.organization)
     plan = _plan_of(subscription, row, organization.plan)
     new = None if subscription is None else _row(tx, subscription)
@@ -187,13 +190,14 @@ def keep_subscription(tx: Write, subscription: Subscription | None) -> None:
         tx.session.merge(new)
     if same and plan == organization.plan:
         tx.unchanged()
-        return
+        return True
     organization.plan = plan
     tx.audit(
         subscription.id if subscription else tx.organization,
         before=before,
         after={"plan": plan} | (_told(new) if new else {}),
     )
+    return True
 
 
 def _plan_of(subscription: Subscription | None, row: SubscriptionRow | None, plan: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from orgtui.domain.errors import Conflict, Invalid, Stale
+from orgtui.domain.errors import Conflict, Invalid
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.text import block, name
 from orgtui.store.contract.general import DESCRIPTION_LIMIT, GeneralChanges, GeneralPage, Losses
 from orgtui.store.sql.queries import general as queries
 from orgtui.store.sql.tables import Organization
 from orgtui.store.sql.unit_of_work import Write
+from orgtui.store.sql.versions import edit
 
 _FIELDS = {"name": "Organization Name", "description": "Description"}
 
@@ -26,22 +27,7 @@ def save(tx: Write, changes: GeneralChanges) -> GeneralPage:
         wanted["description"] = block(
             changes.description, field="description", label=_FIELDS["description"], limit=DESCRIPTION_LIMIT
         )
-    before = {field: getattr(organization, field) for field in wanted}
-    changed = {field: value for field, value in wanted.items() if value != before[field]}
-    if not changed:
-        tx.unchanged()
-        return queries.show(tx.read())
-    if changes.seen != organization.version:
-        raise Stale(
-            "Somebody changed this meanwhile; nothing was saved. Compare both values and save again.",
-            theirs={field: getattr(organization, field) for field in _FIELDS},
-            yours={field: wanted.get(field, getattr(organization, field)) for field in _FIELDS},
-            version=organization.version,
-        )
-    for field, value in changed.items():
-        setattr(organization, field, value)
-    organization.version += 1
-    tx.audit(tx.organization, before={field: before[field] for field in changed}, after=changed)
+    edit(tx, organization, wanted, seen=changes.seen, fields=_FIELDS)
     return queries.show(tx.read())
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unreachable
 from orgtui.master_keys import KeyFile
+from orgtui.settings import is_loopback
 from orgtui.store.sql.database import PATIENCE, Dropped
 from orgtui.store.sql.rows import Pyformat, Rows, rows_of
 
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
     from orgtui.settings import PostgresUrl
 
-_IDLE = 4
 # A server that is gone without a word is noticed; a client that is, keeps nobody waiting for its lock for ever.
 _LIVELY = {
     "connect_timeout": 5,
@@ -171,7 +173,7 @@ class PostgresDatabase:
         logging.getLogger("psycopg").setLevel(logging.CRITICAL)
         with self._told():
             try:
-                connection = psycopg.connect(**_LIVELY | self._url.parameters())
+                connection = psycopg.connect(**encrypted(_LIVELY | self._url.parameters()))
             except psycopg.OperationalError as error:
                 raise self._tell_closed(error) from None
             try:
@@ -199,11 +201,10 @@ class PostgresDatabase:
 
         with suppress(psycopg.Error):
             connection.rollback()
+        # As many are kept as were in use at once, which is how many threads read.
         with self._idle_lock:
-            if not connection.closed and len(self._idle) < _IDLE:
+            if not connection.closed:
                 self._idle.append(connection)
-                return
-        connection.close()
 
     def _drop_idle(self) -> None:
         with self._idle_lock:
@@ -299,6 +300,23 @@ class PostgresDatabase:
             re.sub(r"^.* failed: ", "", told.splitlines()[0]).removeprefix("FATAL:").replace("fe_sendauth:", "").strip()
         )
         return kind(f"{self.place} cannot be opened: {why}.")
+
+
+def encrypted(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The same, and to send nothing in clear over a network, unless the URL, the environment or a service says so."""
+    from psycopg import pq
+    from psycopg.conninfo import make_conninfo
+
+    # Only libpq knows where all of them lead together, and tells it even where a word stops it before it goes there.
+    asked = pq.PGconn.connect_start(make_conninfo(**parameters | {"target_session_attrs": "nowhere"}).encode())
+    told = {option.keyword: (option.val or b"").decode() for option in asked.info}
+    asked.finish()
+    names, addresses = (told[option].split(",") for option in (b"host", b"hostaddr"))
+    hosts = [address or name for name, address in zip_longest(names, addresses, fillvalue="")]
+    near = all(host[:1] in ("", "/", "@") or is_loopback(host) for host in hosts)
+    # Where nobody says anything it prefers to be safe, and does without.
+    said = "sslmode" in parameters or "PGSSLMODE" in os.environ or told[b"sslmode"] != "prefer"
+    return parameters if near or said else parameters | {"sslmode": "require"}
 
 
 def _enter(connection: psycopg.Connection[Any]) -> None:

@@ -167,14 +167,14 @@ def set_role(tx: Write, id: str, role: Role) -> contract.Member:
 
 def transfer(tx: Write, id: str, confirm: str) -> contract.Member:
     """The member becomes owner and the actor an admin, together."""
-    member, actor = _member(tx, id), _actor(tx)
-    if member is actor:
+    member, giver = _member(tx, id), actor(tx)
+    if member is giver:
         raise Invalid("Ownership is transferred to somebody else than oneself.", field="id")
     if confirm.strip().casefold() != member.email_key:
         raise Invalid(f"Type {member.email} to transfer ownership.", field="confirm")
-    before = {member.email: member.role, actor.email: actor.role}
-    member.role, actor.role = Role.OWNER.value, Role.ADMIN.value
-    tx.audit(id, before=before, after={member.email: member.role, actor.email: actor.role})
+    before = {member.email: member.role, giver.email: giver.role}
+    member.role, giver.role = Role.OWNER.value, Role.ADMIN.value
+    tx.audit(id, before=before, after={member.email: member.role, giver.email: giver.role})
     return _known(tx, id)
 
 
@@ -187,7 +187,7 @@ def remove(tx: Write, id: str) -> contract.Departure:
 
 def leave(tx: Write) -> contract.Departure:
     """Take the actor out."""
-    return _depart(tx, _actor(tx))
+    return _depart(tx, actor(tx))
 
 
 def _depart(tx: Write, member: Member) -> contract.Departure:
@@ -234,14 +234,24 @@ def _member(tx: Write, id: str) -> Member:
     return row
 
 
-def _actor(tx: Write) -> Member:
-    statement = select(Member).where(Member.org_id == tx.organization, Member.email_key == tx.actor.casefold())
-    return tx.session.exec(statement).one()
+def member_at(tx: Write, address: str) -> Member | None:
+    """Whose address it is, in whatever capitals."""
+    statement = select(Member).where(Member.org_id == tx.organization, Member.email_key == address.casefold())
+    return tx.session.exec(statement).one_or_none()
+
+
+def actor(tx: Write) -> Member:
+    """Who acts; that they are a member was asked before."""
+    found = member_at(tx, tx.actor)
+    assert found is not None
+    return found
 
 
 def _seen(tx: Write, id: str) -> contract.Member:
-    return next(member for member in queries.invitations(tx.read()) if member.id == id)
+    (found,) = queries.invitations(tx.read(), "AND id = :id", id=id)
+    return found
 
 
 def _known(tx: Write, id: str) -> contract.Member:
-    return next(member for member in queries.members(tx.read()) if member.id == id)
+    (found,) = queries.members(tx.read(), "AND id = :id", id=id)
+    return found

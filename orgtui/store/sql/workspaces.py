@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orgtui.domain.addresses import checked_email
-from orgtui.domain.errors import AlreadyThere, Conflict, Invalid, NotFound, Stale
+from orgtui.domain.errors import AlreadyThere, Conflict, Invalid, NotFound
 from orgtui.domain.months import micros
 from orgtui.domain.roles import WorkspaceRole
 from orgtui.domain.text import DANGEROUS, block, clean
@@ -17,6 +17,7 @@ from orgtui.store.contract import workspaces as contract
 from orgtui.store.sql.queries import workspaces as queries
 from orgtui.store.sql.tables import Workspace, WorkspaceMember
 from orgtui.store.sql.unit_of_work import Write
+from orgtui.store.sql.versions import edit
 
 _LONGEST_ID, _LONGEST_NAME = 512, 200
 _WORKFLOW, _AGENT = "workflow", "agent"
@@ -60,25 +61,10 @@ def save(tx: Write, id: str, changes: contract.WorkspaceChanges) -> contract.Wor
     row = _workspace(tx, id)
     told = {field: getattr(changes, field) for field in _FIELDS}
     wanted = {field: _checked(field, value) for field, value in told.items() if value is not None}
-    before = {field: getattr(row, field) for field in wanted}
-    changed = {field: value for field, value in wanted.items() if value != before[field]}
-    if not changed:
-        tx.unchanged()
-        return queries.open(tx.read(), id)
-    if changes.seen != row.version:
-        raise Stale(
-            "Somebody changed this meanwhile; nothing was saved. Compare both values and save again.",
-            theirs={field: getattr(row, field) for field in _FIELDS},
-            yours={field: wanted.get(field, getattr(row, field)) for field in _FIELDS},
-            version=row.version,
-        )
-    if "name" in changed:
-        _check_free(tx, changed["name"], but=id)
-        row.name_key = changed["name"].casefold()
-    for field, value in changed.items():
-        setattr(row, field, value)
-    row.version += 1
-    tx.audit(id, before={field: before[field] for field in changed}, after=changed)
+    edit(tx, row, wanted, seen=changes.seen, fields=_FIELDS)
+    if row.name_key != row.name.casefold():
+        _check_free(tx, row.name, but=id)
+        row.name_key = row.name.casefold()
     return queries.open(tx.read(), id)
 
 

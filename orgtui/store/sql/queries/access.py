@@ -60,7 +60,7 @@ def show(tx: Read) -> TokensPage:
     return TokensPage(found, timezone)
 
 
-def tokens(tx: Read) -> list[Token]:
+def tokens(tx: Read, which: str = "", **more: str) -> list[Token]:
     """Those of people who are there, in no order."""
     return [
         Token(
@@ -77,7 +77,7 @@ def tokens(tx: Read) -> list[Token]:
             with_,
         )
         for id_, kind, name, scopes, maker, role, created, expires, used, with_ in tx.rows.all(
-            _TOKENS, org=tx.organization
+            f"{_TOKENS} {which}", org=tx.organization, **more
         )
     ]
 

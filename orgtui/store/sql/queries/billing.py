@@ -128,6 +128,7 @@ def books(tx: Read) -> Books:
         "SELECT customer, mode, reconciled_at FROM billing_accounts WHERE org_id = :org", org=tx.organization
     )
     customer, mode, reconciled = account or (None, None, None)
+    read = tx.rows.value("SELECT read_at FROM subscriptions WHERE org_id = :org", org=tx.organization)
     return Books(
         organization=tx.organization,
         name=name,
@@ -136,7 +137,8 @@ def books(tx: Read) -> Books:
         created=instant(created),
         customer=customer,
         mode=mode,
-        reconciled=None if reconciled is None else instant(reconciled),
+        read=_at(read),
+        reconciled=_at(reconciled),
         unsettled=_payments(tx, _WAITING),
     )
 

@@ -44,15 +44,15 @@ def invited(tx: Read, code: str) -> Invited:
     return Invited(organization, Role(role), instant(expires), timezone)
 
 
-def members(tx: Read) -> list[Member]:
+def members(tx: Read, which: str = "", **more: str) -> list[Member]:
     """Who has joined, in no order."""
     return [
         Member(id_, email, name, Role(role), Status.ACTIVE, instant(joined), instant(seen) if seen else None)
-        for id_, email, name, role, joined, seen in tx.rows.all(_PEOPLE, org=tx.organization)
+        for id_, email, name, role, joined, seen in tx.rows.all(f"{_PEOPLE} {which}", org=tx.organization, **more)
     ]
 
 
-def invitations(tx: Read) -> list[Member]:
+def invitations(tx: Read, which: str = "", **more: str) -> list[Member]:
     """Who has been asked to, in no order."""
     now = micros(tx.now)
     return [
@@ -70,5 +70,7 @@ def invitations(tx: Read) -> list[Member]:
             delivery=Delivery(delivery),
             delivery_note=note,
         )
-        for id_, email, role, sent, by, expires, sends, delivery, note in tx.rows.all(_INVITED, org=tx.organization)
+        for id_, email, role, sent, by, expires, sends, delivery, note in tx.rows.all(
+            f"{_INVITED} {which}", org=tx.organization, **more
+        )
     ]
