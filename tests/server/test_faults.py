@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -159,6 +161,54 @@ def test_of_a_write_whose_answer_was_lost_the_error_says_that_it_may_be_done(lin
     assert isinstance(refused, Unreachable)
     check(line)
     assert "fault lost" in {space.name for space in wait(line.store.workspaces.show()).workspaces}
+
+
+def test_a_header_without_an_end_is_not_waited_for_and_few_threads_are_left_to_it(line: Line) -> None:
+    began = threading.active_count()
+    with line.proxy.failing(Fault(drip=True)):
+        for _ in range(8):
+            assert isinstance(read(line), Unreachable)
+        assert threading.active_count() - began <= 4
+    line.proxy.break_all()
+    time.sleep(0.3)
+    assert not isinstance(read(line), OrgtuiError)
+
+
+@pytest.fixture
+def lost_for(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long a name is looked up for here."""
+    found, seconds = socket.getaddrinfo, [0.0]
+
+    def slow(*given: Any, **more: Any) -> Any:
+        time.sleep(seconds[0])
+        return found(*given, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    return seconds
+
+
+def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(line: Line, lost_for: list[float]) -> None:
+    lost_for[0] = 3
+    assert "does not answer in time" in read(line).message
+
+
+def test_what_was_given_up_is_not_sent_when_the_name_is_found_at_last(
+    line: Line, lost_for: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orgtui.store.remote._WRITE", 0.3)
+    lost_for[0] = 1.5
+    assert isinstance(write(line, "fault too late"), Unreachable)
+    lost_for[0] = 0
+    time.sleep(1.5)
+    assert not line.site.rows("SELECT 1 FROM workspaces WHERE name = 'fault too late'")
+
+
+def test_a_name_that_nobody_knows_is_told(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert read(line).message.endswith("cannot be reached: no such name is known here.")
 
 
 def test_whoever_sends_the_same_again_with_the_same_key_does_it_once(line: Line) -> None:
