@@ -20,6 +20,7 @@ from orgtui.domain.errors import (
     MAY_BE_DONE,
     Forbidden,
     OrgtuiError,
+    StoreRefused,
     TooMany,
     Unauthenticated,
     Unreachable,
@@ -34,6 +35,8 @@ _READ, _WRITE, _SERVICE = 4.5, 15.0, 60.0
 _CONNECT = 3.0
 # What stands between us and the server says that it is not there; of others an answer would come again.
 _AGAIN: Final = frozenset({429, 502, 503, 504})
+# What keeps a question from the store: it says nothing of whether the same was done when it was asked before.
+_BEFORE: Final = (StoreRefused, TooMany, Unauthenticated, Unreachable)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _LARGEST = 64 * 2**20
 
@@ -110,6 +113,7 @@ class _Caller:
     ) -> Any:
         request, end, pause = shape(operation).request(arguments), time.monotonic() + patience, _FIRST_PAUSE
         trouble: OrgtuiError
+        doubtful = False
         while True:
             status = 0
             try:
@@ -125,9 +129,10 @@ class _Caller:
                 raise Unreachable(f"{self.host} cannot be asked for that.") from None
             except OrgtuiError as error:
                 trouble, passing = error, again and status in _AGAIN and isinstance(error, Unreachable | TooMany)
+            doubtful = doubtful or MAY_BE_DONE in trouble.message
             if not passing or time.monotonic() + pause > end:
                 self._lost = isinstance(trouble, Unreachable)
-                raise trouble
+                raise _doubted(trouble) if doubtful else trouble
             time.sleep(pause * (0.5 + self._ambient.random(1)[0] / 256))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -154,7 +159,7 @@ class _Caller:
         try:
             return operation.answers.validate_json(content)
         except ValidationError:
-            raise self._strange(status) from None
+            raise self._strange(operation, status) from None
 
     def _refused(self, operation: Operation, status: int, content: bytes) -> OrgtuiError:
         with suppress(ValueError, RecursionError):
@@ -164,10 +169,12 @@ class _Caller:
             return Unauthenticated(f"{self.host} does not take the token; log in: orgtui login URL")
         if status == 403:
             return Forbidden(f"{self.host} does not allow this.")
-        return self._strange(status)
+        return self._strange(operation, status)
 
-    def _strange(self, status: int) -> Unreachable:
-        return Unreachable(f"{self.host} does not answer as an orgtui server does (HTTP {status}).")
+    def _strange(self, operation: Operation, status: int) -> Unreachable:
+        # Who redirects or refuses has not passed it on.
+        unknown = f" {MAY_BE_DONE}" if operation.writes and not 300 <= status < 500 else ""
+        return Unreachable(f"{self.host} does not answer as an orgtui server does (HTTP {status}).{unknown}")
 
     def _gone(self, operation: Operation, error: Exception, *, sent: bool) -> Unreachable:
         unknown = f" {MAY_BE_DONE}" if operation.writes and sent else ""
@@ -178,3 +185,11 @@ def _asked_for(headers: httpx.Headers, pause: float) -> float:
     """How long the server wants to be left alone."""
     told = headers.get(RETRY_AFTER, "")
     return max(pause, float(told)) if told.isascii() and told.isdecimal() and len(told) < 6 else pause
+
+
+def _doubted(trouble: OrgtuiError) -> OrgtuiError:
+    """The same of a write that was sent before, and may have been done then."""
+    if isinstance(trouble, _BEFORE) and MAY_BE_DONE not in trouble.message:
+        trouble.message += f" {MAY_BE_DONE}"
+        trouble.args = (trouble.message,)
+    return trouble

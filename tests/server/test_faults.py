@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from orgtui.billing.payments import Payments
 from orgtui.domain.ambient import system_ambient
-from orgtui.domain.errors import OrgtuiError, Unreachable
+from orgtui.domain.errors import MAY_BE_DONE, OrgtuiError, Unauthenticated, Unreachable
 from orgtui.secret import Secret
 from orgtui.store.contract import Store
+from orgtui.store.contract.access import NewToken
 from orgtui.store.contract.operation import idempotency_key
 from orgtui.store.contract.team import NewInvitation
 from orgtui.store.contract.workspaces import NewWorkspace
@@ -209,6 +211,45 @@ def test_a_name_that_nobody_knows_is_told(line: Line, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert read(line).message.endswith("cannot be reached: no such name is known here.")
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_gateway_that_gave_up_may_have_passed_it_on(line: Line, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orgtui.store.remote._WRITE", 0.3)
+    with line.proxy.failing(Fault(status=status)):
+        told = [asked(line, line.remote.service(Payments).subscribe("pro")), write(line, "fault at a gateway")]
+        assert all(MAY_BE_DONE in answer.message for answer in told), told
+        assert MAY_BE_DONE not in read(line).message
+    with line.proxy.failing(Fault(status=429)):
+        assert MAY_BE_DONE not in asked(line, line.remote.service(Payments).subscribe("pro")).message
+
+
+def test_what_was_lost_once_may_be_done_whatever_comes_after(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orgtui.store.remote._WRITE", 2.5)
+    monkeypatch.setattr("orgtui.store.remote._FIRST_PAUSE", 1.0)
+    name = "fault and then refused"
+
+    async def work() -> Any:
+        writing = asyncio.ensure_future(line.store.workspaces.create(NewWorkspace(name=name)))
+        while not line.site.rows("SELECT 1 FROM workspaces WHERE name = :name", name=name):
+            await asyncio.sleep(0.01)
+        line.proxy.listen_no_longer()
+        return await writing
+
+    with line.proxy.failing(FAULTS["answer lost"]):
+        answer = asked(line, work())
+    assert MAY_BE_DONE in answer.message
+    assert "refused" in answer.message, "the last word is of a connection that was not made"
+
+
+def test_who_revokes_the_own_token_and_hears_no_answer_is_told_that_it_may_be_done(line: Line) -> None:
+    made = wait(line.store.access.create(NewToken(name="Mine")))
+    own = open_remote_store(line.proxy.url, Secret(made.secret), system_ambient())
+    with line.proxy.failing(FAULTS["answer lost"], times=1):
+        answer = asked(line, own.store.access.revoke(made.token.id))
+    assert isinstance(answer, Unauthenticated)
+    assert MAY_BE_DONE in answer.message
+    own.close()
 
 
 def test_whoever_sends_the_same_again_with_the_same_key_does_it_once(line: Line) -> None:
