@@ -244,7 +244,10 @@ class OrgTui(SafeApp[None]):
     async def on_unmount(self) -> None:
         """Let the last write finish, then let go."""
         if self._connected and self._connected.done() and not self._connected.exception():
-            await asyncio.to_thread(self._connected.result().close)
+            try:
+                await asyncio.to_thread(self._connected.result().close)
+            except OrgtuiError as error:
+                self.exit(return_code=error.exit_code, message=f"orgtui: {error.message}")
 
     # Actions.
 

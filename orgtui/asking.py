@@ -41,6 +41,12 @@ class Asker:
                 self._left.add(asked)
                 asked.add_done_callback(self._left.discard)
 
+    def finish(self, seconds: float) -> None:
+        """Wait for what nobody waits for any longer: raises what it raises, and TimeoutError if it goes on."""
+        end = time.monotonic() + seconds
+        for asked in list(self._left):
+            asked.result(max(end - time.monotonic(), 0))
+
 
 def answer(
     client: httpx.Client, request: httpx.Request, *, end: float, longest: int

@@ -32,7 +32,8 @@ from orgtui.store.wire import IDEMPOTENCY_KEY, RETRY_AFTER, Request, error_of, s
 
 # Seconds that something is tried for. Whoever looks at a screen is told within five that its server is gone.
 _READ, _WRITE, _SERVICE = 4.5, 15.0, 60.0
-_CONNECT = 3.0
+# To connect; and for what is under way at the end.
+_CONNECT, _LAST = 3.0, 0.75
 # What stands between us and the server says that it is not there; of others an answer would come again.
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 # What keeps a question from the store: it says nothing of whether the same was done when it was asked before.
@@ -74,7 +75,7 @@ class _Caller:
         context: Any = ssl.create_default_context() if url.startswith("https:") else False
         self._client = httpx.Client(base_url=url, headers=headers, verify=context, limits=kept, trust_env=False)
         self.host = self._client.base_url.netloc.decode()
-        self._asker = Asker(self.host)
+        self._reads, self._writes = Asker(self.host), Asker(self.host)
 
     async def store(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """What the server's store answers: a write carries a key, so that it is done once however often it is sent."""
@@ -93,8 +94,13 @@ class _Caller:
         return await self._asked(operation, arguments, None, _SERVICE, again=False)
 
     def close(self) -> None:
-        """Let go of connections."""
-        self._client.close()
+        """Let go of connections. What is still being written has a moment to end; raises OrgtuiError if it fails."""
+        try:
+            self._writes.finish(_LAST)
+        except TimeoutError:
+            raise Unreachable(f"A change was still on its way to {self.host}. {MAY_BE_DONE}") from None
+        finally:
+            self._client.close()
 
     async def _asked(
         self, operation: Operation, arguments: Mapping[str, Any], key: str | None, patience: float, *, again: bool
@@ -103,7 +109,7 @@ class _Caller:
             return self._ask(operation, arguments, key, patience, again=again)
 
         try:
-            return await self._asker.ask(ask, patience)
+            return await (self._writes if operation.writes else self._reads).ask(ask, patience)
         except TimeoutError as error:
             self._lost = True
             raise self._gone(operation, error, sent=True) from None

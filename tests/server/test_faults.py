@@ -252,6 +252,33 @@ def test_who_revokes_the_own_token_and_hears_no_answer_is_told_that_it_may_be_do
     own.close()
 
 
+async def _left(store: Store, name: str) -> None:
+    """Begin to write, and wait no longer for it."""
+    writing = asyncio.ensure_future(store.workspaces.create(NewWorkspace(name=name)))
+    await asyncio.sleep(0.2)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+
+def test_at_the_end_a_write_under_way_has_a_moment_to_end(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orgtui.store.remote._LAST", 5.0)
+    remote = open_remote_store(line.proxy.url, Secret(line.site.kit.tokens["owner"]), system_ambient())
+    with line.proxy.failing(FAULTS["refused"]):
+        wait(_left(remote.store, "fault at the end"))
+    remote.close()
+    assert line.site.rows("SELECT 1 FROM workspaces WHERE name = 'fault at the end'")
+
+
+def test_at_the_end_what_is_still_not_done_is_told(line: Line) -> None:
+    remote = open_remote_store(line.proxy.url, Secret(line.site.kit.tokens["owner"]), system_ambient())
+    with line.proxy.failing(FAULTS["refused"]):
+        wait(_left(remote.store, "fault left"))
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="still on its way"):
+            remote.close()
+        assert time.monotonic() - began < 1.5
+
+
 def test_whoever_sends_the_same_again_with_the_same_key_does_it_once(line: Line) -> None:
     import orgtui.store.remote as remote
 

@@ -15,9 +15,12 @@ from textual import events
 
 from orgtui.app import Connection, OrgTui
 from orgtui.domain.ambient import system_ambient
+from orgtui.domain.errors import Unreachable
 from orgtui.secret import Secret
 from orgtui.settings import Settings
+from orgtui.store.contract.workspaces import NewWorkspace
 from orgtui.store.remote import open_remote_store
+from orgtui.terminal import GRACE
 from tests.conftest import profile
 from tests.fault_proxy import NONE, FaultProxy
 from tests.screens.harness import Drive, awaited, opened, sees, shown, until
@@ -98,6 +101,21 @@ async def test_a_server_that_is_gone_is_told_of_and_comes_back(site: Site) -> No
                     assert "Below is what was known at" in shown(pilot)
                 await until(pilot, lambda: OLD not in shown(pilot), limit=15)
                 assert "grace@acme.example" in shown(pilot)
+
+
+@awaited
+async def test_who_quits_while_something_is_written_is_told_that_it_may_be_unfinished(site: Site) -> None:
+    with FaultProxy(site.url) as proxy:
+        async with far(site, proxy) as pilot:
+            await sees(pilot, "grace@acme.example")
+            proxy.fault = FAULTS["refused"]
+            screen: Any = pilot.app.screen
+            screen.carry_out(lambda store: store.workspaces.create(NewWorkspace(name="Late")), "Made.")
+            await asyncio.sleep(0.3)
+            began = time.monotonic()
+            await pilot.press("q")
+        assert time.monotonic() - began < GRACE
+    assert pilot.app.return_code == Unreachable.exit_code
 
 
 @awaited
