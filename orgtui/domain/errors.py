@@ -41,10 +41,10 @@ class Forbidden(OrgtuiError):
     code, status, exit_code = "forbidden", 403, 3
 
 
-class Unauthenticated(Forbidden):
+class Unauthenticated(OrgtuiError):
     """Nobody is known to be asking: no token, or one that is unknown, revoked or lapsed."""
 
-    code, status = "unauthenticated", 401
+    code, status, exit_code = "unauthenticated", 401, 3
 
 
 class NotFound(OrgtuiError):

@@ -71,7 +71,7 @@ class _Caller:
         headers = {"User-Agent": f"orgtui/{orgtui.__version__}", "Accept-Encoding": "identity"}
         # Let go before the server does: on a connection that it has just closed a request is lost.
         kept = httpx.Limits(keepalive_expiry=3)
-        self._ambient, self._patience, self._token, self._lost = ambient, patience, token, False
+        self._url, self._ambient, self._patience, self._token, self._lost = url, ambient, patience, token, False
         context: Any = ssl.create_default_context() if url.startswith("https:") else False
         self._client = httpx.Client(base_url=url, headers=headers, verify=context, limits=kept, trust_env=False)
         self.host = self._client.base_url.netloc.decode()
@@ -168,11 +168,14 @@ class _Caller:
             raise self._strange(operation, status) from None
 
     def _refused(self, operation: Operation, status: int, content: bytes) -> OrgtuiError:
+        told: OrgtuiError | None = None
         with suppress(ValueError, RecursionError):
-            if (error := error_of(operation, status, json.loads(content))) is not None:
-                return error
+            told = error_of(operation, status, json.loads(content))
         if status == 401:
-            return Unauthenticated(f"{self.host} does not take the token; log in: orgtui login URL")
+            said = told.message if told else f"{self.host} does not take the token."
+            return Unauthenticated(f"{said} Log in: orgtui login {self._url}")
+        if told is not None:
+            return told
         if status == 403:
             return Forbidden(f"{self.host} does not allow this.")
         return self._strange(operation, status)

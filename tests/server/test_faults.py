@@ -249,6 +249,10 @@ def test_who_revokes_the_own_token_and_hears_no_answer_is_told_that_it_may_be_do
         answer = asked(line, own.store.access.revoke(made.token.id))
     assert isinstance(answer, Unauthenticated)
     assert MAY_BE_DONE in answer.message
+    again = asked(line, own.store.general.overview())
+    assert isinstance(again, Unauthenticated)
+    assert again.exit_code == 3
+    assert again.message.endswith(f"Log in: orgtui login {line.proxy.url}")
     own.close()
 
 
