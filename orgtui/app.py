@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unreachable
+from orgtui.domain.errors import NotFound, OrgtuiError, StoreRefused, Unauthenticated, Unreachable
 from orgtui.domain.months import zone_or_utc
 from orgtui.settings import Arrival, Settings
 from orgtui.terminal import SafeApp
@@ -108,8 +108,9 @@ class OrgTui(SafeApp[None]):
         self._connected: asyncio.Future[Connection] | None = None
         self._billing: asyncio.Future[Payments] | None = None
         self.revision: int | None = None
-        # Whether the store did not answer when it was last asked.
-        self.lost = False
+        # Whether the store did not answer when it was last asked, or knows us no more. Then only a person asks again:
+        # where a wrong token is tried too often, a server takes no new one either.
+        self.lost = self.barred = False
         self._warm = False
         super().__init__(profile)
         for theme in THEMES.values():
@@ -213,15 +214,15 @@ class OrgTui(SafeApp[None]):
         """The revision; whether the store answers at all is known from then on."""
         try:
             found = await (await self.store()).general.revision()
-        except Unreachable:
-            self.lost = True
+        except OrgtuiError as error:
+            self.lost, self.barred = isinstance(error, Unreachable), isinstance(error, Unauthenticated)
             raise
-        self.lost = False
+        self.lost = self.barred = False
         return found
 
     async def _look_for_changes(self) -> None:
         """Show by itself what somebody else changed, and whether the store is there; nothing while nobody looks."""
-        if not self.app_focus or not self.connected:
+        if not self.app_focus or not self.connected or self.barred:
             return
         was_lost, before = self.lost, self.revision
         try:
@@ -229,12 +230,12 @@ class OrgTui(SafeApp[None]):
         except (Unreachable, TimeoutError) as error:
             self.lost = True
             self._tell_lost(error if isinstance(error, Unreachable) else Unreachable(f"{self.label} does not answer."))
-        except OrgtuiError:
-            # Whatever else is wrong is told by the section itself, the next time it is asked.
             return
-        else:
-            if (was_lost or self.revision != before) and hasattr(self.screen, "action_refresh_section"):
-                self.screen.action_refresh_section()
+        except OrgtuiError:
+            # Whatever else is wrong is told by the section itself, which is asked once.
+            self.revision = None
+        if (was_lost or self.revision != before) and hasattr(self.screen, "action_refresh_section"):
+            self.screen.action_refresh_section()
 
     def _tell_lost(self, error: Unreachable) -> None:
         for screen in self.screen_stack:
@@ -244,7 +245,10 @@ class OrgTui(SafeApp[None]):
     async def on_unmount(self) -> None:
         """Let the last write finish, then let go."""
         if self._connected and self._connected.done() and not self._connected.exception():
-            await asyncio.to_thread(self._connected.result().close)
+            try:
+                await asyncio.to_thread(self._connected.result().close)
+            except OrgtuiError as error:
+                self.exit(return_code=error.exit_code, message=f"orgtui: {error.message}")
 
     # Actions.
 

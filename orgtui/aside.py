@@ -13,6 +13,11 @@ T = TypeVar("T")
 
 async def aside(work: Callable[[], T]) -> T:
     """What *work* answers or raises; as asyncio.to_thread, but a server that says nothing keeps no program alive."""
+    return await asyncio.wrap_future(begun(work))
+
+
+def begun(work: Callable[[], T]) -> Future[T]:
+    """The same, begun: it goes on whoever waits for it."""
     done: Future[T] = Future()
     done.set_running_or_notify_cancel()
 
@@ -23,4 +28,4 @@ async def aside(work: Callable[[], T]) -> T:
             done.set_exception(error)
 
     Thread(target=run, daemon=True).start()
-    return await asyncio.wrap_future(done)
+    return done

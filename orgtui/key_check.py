@@ -155,6 +155,8 @@ class KeyChecker:
     async def _answered(self, client: httpx.AsyncClient, provider: str, address: str, secret: Secret) -> _Finding:
         import httpx
 
+        from orgtui.asking import why
+
         try:
             async with client:
                 # Made apart from the client, it has these headers and Host, and no others.
@@ -165,7 +167,7 @@ class KeyChecker:
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, OSError) as error:
-            return Kind.NO_NETWORK, _reason(error)
+            return Kind.NO_NETWORK, why(error)
         return _judged(provider, response.status_code, body, whole)
 
     def _client(self, address: str) -> httpx.AsyncClient:
@@ -225,36 +227,6 @@ async def _beginning(response: httpx.Response) -> tuple[bytes, bool]:
             if len(body) > LONGEST_ANSWER:
                 return bytes(body[:LONGEST_ANSWER]), False
     return bytes(body), True
-
-
-# What went wrong before there was an answer.
-
-
-def _reason(error: Exception) -> str:
-    """Why there was no answer, in words of ours: the errors of libraries may quote what was sent."""
-    import socket
-    import ssl
-
-    import httpx
-
-    if isinstance(error, httpx.ProxyError):
-        return "the proxy refused the connection"
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return "its certificate is not trusted; if a proxy replaces it, SSL_CERT_FILE can name the proxy's"
-        if isinstance(cause, socket.gaierror):
-            return "its name, or that of the proxy, is not known here"
-        if isinstance(cause, ConnectionRefusedError):
-            return "the connection was refused"
-    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
-        return "no connection could be made"
-    return "the connection ended before a whole answer came"
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 # What an answer means.

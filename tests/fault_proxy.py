@@ -24,7 +24,7 @@ class Fault:
     `delay` seconds pass before each piece of an answer. `refuse`: nobody listens. `hole`: what is sent goes nowhere and
     nothing comes. `garbage`: the answer is none of HTTP. `status` is answered instead of the server. `cut` is after how
     many bytes of an answer the connection is reset, or with `half` only the answer's side of it ended. `lose`: the
-    server does what it is asked, and the answer is lost.
+    server does what it is asked, and the answer is lost. `drip`: the answer's header comes a line at a time, for ever.
     """
 
     delay: float = 0
@@ -36,6 +36,7 @@ class Fault:
     cut: int | None = None
     half: bool = False
     lose: bool = False
+    drip: bool = False
 
 
 NONE = Fault()
@@ -72,6 +73,10 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def listen_no_longer(self) -> None:
+        """From now on a connection is refused by the machine itself."""
+        self._loop.call_soon_threadsafe(self._server.close)
 
     async def _end(self) -> None:
         self._server.close()
@@ -136,6 +141,12 @@ class FaultProxy:
             await asyncio.sleep(3600)
         elif fault.garbage:
             writer.write(bytes(range(256)) * 4)
+        elif fault.drip:
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+            while not writer.is_closing():
+                writer.write(b"X-More: of it\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
         elif fault.status is not None:
             await asyncio.sleep(fault.delay)
             writer.write(_ANSWER.format(status=fault.status, after=fault.retry_after).encode())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+# Of a write whose answer nobody heard.
+MAY_BE_DONE = "Whether it was done is not known: look, before you do it again."
+
 
 class OrgtuiError(Exception):
     """Something a person can be told: `message` is one line, `details` are JSON values for programs."""
@@ -38,10 +41,10 @@ class Forbidden(OrgtuiError):
     code, status, exit_code = "forbidden", 403, 3
 
 
-class Unauthenticated(Forbidden):
+class Unauthenticated(OrgtuiError):
     """Nobody is known to be asking: no token, or one that is unknown, revoked or lapsed."""
 
-    code, status = "unauthenticated", 401
+    code, status, exit_code = "unauthenticated", 401, 3
 
 
 class NotFound(OrgtuiError):

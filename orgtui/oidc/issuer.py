@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 import orgtui
-from orgtui.aside import aside
+from orgtui.asking import Asker, answer, why
 from orgtui.domain.errors import Unreachable
 from orgtui.settings import is_loopback
 
@@ -30,6 +29,7 @@ class Issuer:
     def __init__(self, url: str, *, seconds: float = PATIENCE) -> None:
         self.url, self._seconds = url, seconds
         self.host, self._origin = urlsplit(url).netloc.lower(), _origin(url)
+        self._asker = Asker(self.host)
 
     async def described(self) -> Document:
         """What it says of itself; raises Unreachable."""
@@ -68,12 +68,9 @@ class Issuer:
 
     async def _ask(self, method: str, url: str, form: Mapping[str, str] | None) -> tuple[int, Document]:
         try:
-            async with asyncio.timeout(self._seconds):
-                status, content = await aside(lambda: self._send(method, url, form))
-        except (TimeoutError, httpx.TimeoutException):
-            raise Unreachable(f"{self.host} cannot be reached: it does not answer in time.") from None
-        except httpx.HTTPError as error:
-            raise Unreachable(f"{self.host} cannot be reached: {_why(error)}.") from None
+            status, content = await self._asker.ask(lambda: self._send(method, url, form), self._seconds)
+        except (TimeoutError, httpx.HTTPError) as error:
+            raise Unreachable(f"{self.host} cannot be reached: {why(error)}.") from None
         except (httpx.InvalidURL, OSError, ValueError):
             raise Unreachable(f"{self.host} cannot be asked, with the proxy and certificates set here.") from None
         try:
@@ -86,16 +83,10 @@ class Issuer:
 
     def _send(self, method: str, url: str, form: Mapping[str, str] | None) -> tuple[int, bytes]:
         end = time.monotonic() + self._seconds
-        with self._client() as client, client.stream(method, url, data=form) as answer:
-            content = bytearray()
-            # As it comes: what is packed could be a bomb.
-            for part in answer.iter_raw():
-                content += part
-                if len(content) > LONGEST:
-                    raise httpx.DecodingError("the answer has no end")
-                if time.monotonic() > end:
-                    raise httpx.ReadTimeout("the answer took too long")
-            return answer.status_code, bytes(content)
+        with self._client() as client:
+            request = client.build_request(method, url, data=form)
+            status, _, content = answer(client, request, end=end, longest=LONGEST)
+            return status, content
 
     def _client(self) -> httpx.Client:
         import ssl
@@ -119,13 +110,3 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
         return "", None, None
     # A user before the host is no part of any address that is asked.
     return parts.scheme, None if "@" in parts.netloc else parts.hostname, port
-
-
-def _why(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.DecodingError):
-        return "its answer has no end"
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "its certificate is not trusted"
-    if isinstance(error, httpx.ConnectError):
-        return "nothing listens there"
-    return "the connection broke"

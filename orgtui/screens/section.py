@@ -13,7 +13,7 @@ from textual.binding import Binding
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from orgtui.domain.errors import Forbidden, OrgtuiError
+from orgtui.domain.errors import Forbidden, OrgtuiError, Unauthenticated
 from orgtui.widgets.frame import SMALLEST, TITLES, Foot, Masthead, Sidebar, frame
 from orgtui.widgets.note import Note, Trouble
 from orgtui.widgets.stats_bar import StatsBar
@@ -197,6 +197,9 @@ class SectionScreen(Screen[None], Generic[Page]):
             return Trouble(
                 "forbidden", "Not for your role", error.message, "An owner can do this, or give you the role."
             )
+        if isinstance(error, Unauthenticated):
+            again = "Then leave with q, and start again."
+            return Trouble("forbidden", "Your token opens nothing any more", error.message, again)
         if self.orgtui.lost:
             known = f"Below is what was known at {self.updated}. " if self.page is not None else ""
             tried = f"{known}It is tried again by itself; until then nothing can be changed."

@@ -8,29 +8,38 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import httpx
 from pydantic import ValidationError
 
 import orgtui
-from orgtui.aside import aside
+from orgtui.asking import Asker, answer, why
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import Forbidden, OrgtuiError, TooMany, Unauthenticated, Unreachable
+from orgtui.domain.errors import (
+    MAY_BE_DONE,
+    Forbidden,
+    OrgtuiError,
+    StoreRefused,
+    TooMany,
+    Unauthenticated,
+    Unreachable,
+)
 from orgtui.secret import Secret
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, current_key, face
 from orgtui.store.wire import IDEMPOTENCY_KEY, RETRY_AFTER, Request, error_of, shape
 
-C = TypeVar("C")
-# Seconds. Whoever looks at a screen is told within five.
-SCREENS_PATIENCE = 4.5
-_CONNECT, _WRITE, _SERVICE = 3.0, 15.0, 60.0
+# Seconds that something is tried for. Whoever looks at a screen is told within five that its server is gone.
+_READ, _WRITE, _SERVICE = 4.5, 15.0, 60.0
+# To connect; and for what is under way at the end.
+_CONNECT, _LAST = 3.0, 0.75
 # What stands between us and the server says that it is not there; of others an answer would come again.
 _AGAIN: Final = frozenset({429, 502, 503, 504})
+# What keeps a question from the store: it says nothing of whether the same was done when it was asked before.
+_BEFORE: Final = (StoreRefused, TooMany, Unauthenticated, Unreachable)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _LARGEST = 64 * 2**20
-_MAY_BE_DONE = "Whether it was done is not known: look, before you do it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +51,7 @@ class RemoteStore:
     close: Callable[[], None]
 
 
-def open_remote_store(
-    url: str, token: Secret | None, ambient: Ambient, *, patience: float = SCREENS_PATIENCE
-) -> RemoteStore:
+def open_remote_store(url: str, token: Secret | None, ambient: Ambient, *, patience: float = _READ) -> RemoteStore:
     """The store at *url*; nothing is asked yet. *patience* is how many seconds a read is tried for.
 
     Certificates count that the system trusts, or the file in SSL_CERT_FILE.
@@ -64,17 +71,18 @@ class _Caller:
         headers = {"User-Agent": f"orgtui/{orgtui.__version__}", "Accept-Encoding": "identity"}
         # Let go before the server does: on a connection that it has just closed a request is lost.
         kept = httpx.Limits(keepalive_expiry=3)
-        self._ambient, self._patience, self._token, self._lost = ambient, patience, token, False
+        self._url, self._ambient, self._patience, self._token, self._lost = url, ambient, patience, token, False
         context: Any = ssl.create_default_context() if url.startswith("https:") else False
         self._client = httpx.Client(base_url=url, headers=headers, verify=context, limits=kept, trust_env=False)
         self.host = self._client.base_url.netloc.decode()
+        self._reads, self._writes = Asker(self.host), Asker(self.host)
 
     async def store(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """What the server's store answers: a write carries a key, so that it is done once however often it is sent."""
         key = self._key() if operation.writes else None
         # Of a server that was gone a moment ago nobody waits long to hear it again.
         patience = _WRITE if operation.writes and not self._lost else self._patience
-        return await aside(lambda: self._ask(operation, arguments, key, patience, again=True))
+        return await self._asked(operation, arguments, key, patience, again=True)
 
     def _key(self) -> str:
         """A caller's own key may be any text; a header is not."""
@@ -83,36 +91,54 @@ class _Caller:
 
     async def service(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
         """What a service answers: it has no keys, so it is sent a second time only where it was not sent at all."""
-        return await aside(lambda: self._ask(operation, arguments, None, _SERVICE, again=False))
+        return await self._asked(operation, arguments, None, _SERVICE, again=False)
 
     def close(self) -> None:
-        """Let go of connections."""
-        self._client.close()
+        """Let go of connections. What is still being written has a moment to end; raises OrgtuiError if it fails."""
+        try:
+            self._writes.finish(_LAST)
+        except TimeoutError:
+            raise Unreachable(f"A change was still on its way to {self.host}. {MAY_BE_DONE}") from None
+        finally:
+            self._client.close()
+
+    async def _asked(
+        self, operation: Operation, arguments: Mapping[str, Any], key: str | None, patience: float, *, again: bool
+    ) -> Any:
+        def ask() -> Any:
+            return self._ask(operation, arguments, key, patience, again=again)
+
+        try:
+            return await (self._writes if operation.writes else self._reads).ask(ask, patience)
+        except TimeoutError as error:
+            self._lost = True
+            raise self._gone(operation, error, sent=True) from None
 
     def _ask(
         self, operation: Operation, arguments: Mapping[str, Any], key: str | None, patience: float, *, again: bool
     ) -> Any:
         request, end, pause = shape(operation).request(arguments), time.monotonic() + patience, _FIRST_PAUSE
+        trouble: OrgtuiError
+        doubtful = False
         while True:
+            status = 0
             try:
                 status, headers, content = self._send(request, key, end)
-                sent = True
-                if status not in _AGAIN:
-                    self._lost = False
-                    return self._understood(operation, status, content)
-                trouble = self._refused(operation, status, content)
-                if not (again and isinstance(trouble, Unreachable | TooMany)):
-                    raise trouble
                 pause = _asked_for(headers, pause)
+                understood = self._understood(operation, status, content)
+                self._lost = False
+                return understood
             except httpx.RequestError as error:
                 sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-                unknown = f" {_MAY_BE_DONE}" if sent and operation.writes else ""
-                trouble = Unreachable(f"{self.host} cannot be reached: {_why(error)}.{unknown}")
+                trouble, passing = self._gone(operation, error, sent=sent), again or not sent
             except httpx.InvalidURL:
                 raise Unreachable(f"{self.host} cannot be asked for that.") from None
-            if (sent and not again) or time.monotonic() + pause > end:
+            except OrgtuiError as error:
+                trouble, passing = error, again and status in _AGAIN and isinstance(error, Unreachable | TooMany)
+            doubtful = doubtful or MAY_BE_DONE in trouble.message
+            if not passing or time.monotonic() + pause > end:
                 self._lost = isinstance(trouble, Unreachable)
-                raise trouble
+                raise _doubted(trouble) if doubtful else trouble
             time.sleep(pause * (0.5 + self._ambient.random(1)[0] / 256))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -126,18 +152,10 @@ class _Caller:
         timeout = httpx.Timeout(left, connect=min(_CONNECT, left))
         if self._client.is_closed:
             raise Unreachable("The store is closed.")
-        with self._client.stream(
+        made = self._client.build_request(
             request.method, request.path, headers=headers, content=request.content, timeout=timeout
-        ) as answer:
-            content = bytearray()
-            for part in answer.iter_bytes():
-                content += part
-                # A server that drips is as good as one that says nothing.
-                if time.monotonic() > end:
-                    raise httpx.ReadTimeout("the answer took too long")
-                if len(content) > _LARGEST:
-                    raise httpx.DecodingError("the answer has no end")
-            return answer.status_code, answer.headers, bytes(content)
+        )
+        return answer(self._client, made, end=end, longest=_LARGEST)
 
     def _understood(self, operation: Operation, status: int, content: bytes) -> Any:
         if status == 204 and operation.hints["return"] is type(None):
@@ -147,20 +165,29 @@ class _Caller:
         try:
             return operation.answers.validate_json(content)
         except ValidationError:
-            raise self._strange(status) from None
+            raise self._strange(operation, status) from None
 
     def _refused(self, operation: Operation, status: int, content: bytes) -> OrgtuiError:
+        told: OrgtuiError | None = None
         with suppress(ValueError, RecursionError):
-            if (error := error_of(operation, status, json.loads(content))) is not None:
-                return error
+            told = error_of(operation, status, json.loads(content))
         if status == 401:
-            return Unauthenticated(f"{self.host} does not take the token; log in: orgtui login URL")
+            said = told.message if told else f"{self.host} does not take the token."
+            return Unauthenticated(f"{said} Log in: orgtui login {self._url}")
+        if told is not None:
+            return told
         if status == 403:
             return Forbidden(f"{self.host} does not allow this.")
-        return self._strange(status)
+        return self._strange(operation, status)
 
-    def _strange(self, status: int) -> Unreachable:
-        return Unreachable(f"{self.host} does not answer as an orgtui server does (HTTP {status}).")
+    def _strange(self, operation: Operation, status: int) -> Unreachable:
+        # Who redirects or refuses has not passed it on.
+        unknown = f" {MAY_BE_DONE}" if operation.writes and not 300 <= status < 500 else ""
+        return Unreachable(f"{self.host} does not answer as an orgtui server does (HTTP {status}).{unknown}")
+
+    def _gone(self, operation: Operation, error: Exception, *, sent: bool) -> Unreachable:
+        unknown = f" {MAY_BE_DONE}" if operation.writes and sent else ""
+        return Unreachable(f"{self.host} cannot be reached: {why(error)}.{unknown}")
 
 
 def _asked_for(headers: httpx.Headers, pause: float) -> float:
@@ -169,12 +196,9 @@ def _asked_for(headers: httpx.Headers, pause: float) -> float:
     return max(pause, float(told)) if told.isascii() and told.isdecimal() and len(told) < 6 else pause
 
 
-def _why(error: httpx.RequestError) -> str:
-    """In words; never the URL or the request, which may hold what nobody should read."""
-    if isinstance(error, httpx.TimeoutException):
-        return "it does not answer in time"
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "its certificate is not trusted"
-    if isinstance(error, httpx.ConnectError):
-        return "nothing listens there"
-    return "the connection broke"
+def _doubted(trouble: OrgtuiError) -> OrgtuiError:
+    """The same of a write that was sent before, and may have been done then."""
+    if isinstance(trouble, _BEFORE) and MAY_BE_DONE not in trouble.message:
+        trouble.message += f" {MAY_BE_DONE}"
+        trouble.args = (trouble.message,)
+    return trouble

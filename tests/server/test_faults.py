@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from orgtui.billing.payments import Payments
 from orgtui.domain.ambient import system_ambient
-from orgtui.domain.errors import OrgtuiError, Unreachable
+from orgtui.domain.errors import MAY_BE_DONE, OrgtuiError, Unauthenticated, Unreachable
 from orgtui.secret import Secret
 from orgtui.store.contract import Store
+from orgtui.store.contract.access import NewToken
 from orgtui.store.contract.operation import idempotency_key
 from orgtui.store.contract.team import NewInvitation
 from orgtui.store.contract.workspaces import NewWorkspace
@@ -159,6 +163,124 @@ def test_of_a_write_whose_answer_was_lost_the_error_says_that_it_may_be_done(lin
     assert isinstance(refused, Unreachable)
     check(line)
     assert "fault lost" in {space.name for space in wait(line.store.workspaces.show()).workspaces}
+
+
+def test_a_header_without_an_end_is_not_waited_for_and_few_threads_are_left_to_it(line: Line) -> None:
+    began = threading.active_count()
+    with line.proxy.failing(Fault(drip=True)):
+        for _ in range(8):
+            assert isinstance(read(line), Unreachable)
+        assert threading.active_count() - began <= 4
+    line.proxy.break_all()
+    time.sleep(0.3)
+    assert not isinstance(read(line), OrgtuiError)
+
+
+@pytest.fixture
+def lost_for(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long a name is looked up for here."""
+    found, seconds = socket.getaddrinfo, [0.0]
+
+    def slow(*given: Any, **more: Any) -> Any:
+        time.sleep(seconds[0])
+        return found(*given, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    return seconds
+
+
+def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(line: Line, lost_for: list[float]) -> None:
+    lost_for[0] = 3
+    assert "does not answer in time" in read(line).message
+
+
+def test_what_was_given_up_is_not_sent_when_the_name_is_found_at_last(
+    line: Line, lost_for: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orgtui.store.remote._WRITE", 0.3)
+    lost_for[0] = 1.5
+    assert isinstance(write(line, "fault too late"), Unreachable)
+    lost_for[0] = 0
+    time.sleep(1.5)
+    assert not line.site.rows("SELECT 1 FROM workspaces WHERE name = 'fault too late'")
+
+
+def test_a_name_that_nobody_knows_is_told(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert read(line).message.endswith("cannot be reached: no such name is known here.")
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_gateway_that_gave_up_may_have_passed_it_on(line: Line, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orgtui.store.remote._WRITE", 0.3)
+    with line.proxy.failing(Fault(status=status)):
+        told = [asked(line, line.remote.service(Payments).subscribe("pro")), write(line, "fault at a gateway")]
+        assert all(MAY_BE_DONE in answer.message for answer in told), told
+        assert MAY_BE_DONE not in read(line).message
+    with line.proxy.failing(Fault(status=429)):
+        assert MAY_BE_DONE not in asked(line, line.remote.service(Payments).subscribe("pro")).message
+
+
+def test_what_was_lost_once_may_be_done_whatever_comes_after(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orgtui.store.remote._WRITE", 2.5)
+    monkeypatch.setattr("orgtui.store.remote._FIRST_PAUSE", 1.0)
+    name = "fault and then refused"
+
+    async def work() -> Any:
+        writing = asyncio.ensure_future(line.store.workspaces.create(NewWorkspace(name=name)))
+        while not line.site.rows("SELECT 1 FROM workspaces WHERE name = :name", name=name):
+            await asyncio.sleep(0.01)
+        line.proxy.listen_no_longer()
+        return await writing
+
+    with line.proxy.failing(FAULTS["answer lost"]):
+        answer = asked(line, work())
+    assert MAY_BE_DONE in answer.message
+    assert "refused" in answer.message, "the last word is of a connection that was not made"
+
+
+def test_who_revokes_the_own_token_and_hears_no_answer_is_told_that_it_may_be_done(line: Line) -> None:
+    made = wait(line.store.access.create(NewToken(name="Mine")))
+    own = open_remote_store(line.proxy.url, Secret(made.secret), system_ambient())
+    with line.proxy.failing(FAULTS["answer lost"], times=1):
+        answer = asked(line, own.store.access.revoke(made.token.id))
+    assert isinstance(answer, Unauthenticated)
+    assert MAY_BE_DONE in answer.message
+    again = asked(line, own.store.general.overview())
+    assert isinstance(again, Unauthenticated)
+    assert again.exit_code == 3
+    assert again.message.endswith(f"Log in: orgtui login {line.proxy.url}")
+    own.close()
+
+
+async def _left(store: Store, name: str) -> None:
+    """Begin to write, and wait no longer for it."""
+    writing = asyncio.ensure_future(store.workspaces.create(NewWorkspace(name=name)))
+    await asyncio.sleep(0.2)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+
+def test_at_the_end_a_write_under_way_has_a_moment_to_end(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orgtui.store.remote._LAST", 5.0)
+    remote = open_remote_store(line.proxy.url, Secret(line.site.kit.tokens["owner"]), system_ambient())
+    with line.proxy.failing(FAULTS["refused"]):
+        wait(_left(remote.store, "fault at the end"))
+    remote.close()
+    assert line.site.rows("SELECT 1 FROM workspaces WHERE name = 'fault at the end'")
+
+
+def test_at_the_end_what_is_still_not_done_is_told(line: Line) -> None:
+    remote = open_remote_store(line.proxy.url, Secret(line.site.kit.tokens["owner"]), system_ambient())
+    with line.proxy.failing(FAULTS["refused"]):
+        wait(_left(remote.store, "fault left"))
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="still on its way"):
+            remote.close()
+        assert time.monotonic() - began < 1.5
 
 
 def test_whoever_sends_the_same_again_with_the_same_key_does_it_once(line: Line) -> None:

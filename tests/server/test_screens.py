@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from statistics import quantiles
 from typing import Any
 
@@ -15,9 +16,12 @@ from textual import events
 
 from orgtui.app import Connection, OrgTui
 from orgtui.domain.ambient import system_ambient
+from orgtui.domain.errors import Unreachable
 from orgtui.secret import Secret
 from orgtui.settings import Settings
+from orgtui.store.contract.workspaces import NewWorkspace
 from orgtui.store.remote import open_remote_store
+from orgtui.terminal import GRACE
 from tests.conftest import profile
 from tests.fault_proxy import NONE, FaultProxy
 from tests.screens.harness import Drive, awaited, opened, sees, shown, until
@@ -98,6 +102,56 @@ async def test_a_server_that_is_gone_is_told_of_and_comes_back(site: Site) -> No
                     assert "Below is what was known at" in shown(pilot)
                 await until(pilot, lambda: OLD not in shown(pilot), limit=15)
                 assert "grace@acme.example" in shown(pilot)
+
+
+REVOKED = "Your token opens nothing any more"
+
+
+def revoke(site: Site) -> None:
+    """All tokens, by somebody else."""
+    with closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM access_tokens")
+
+
+@awaited
+async def test_a_token_that_is_revoked_while_the_server_is_gone_is_told_when_it_is_back(site: Site) -> None:
+    with FaultProxy(site.url) as proxy:
+        async with far(site, proxy) as pilot:
+            await sees(pilot, "grace@acme.example")
+            with proxy.failing(FAULTS["refused"]):
+                await until(pilot, lambda: OLD in shown(pilot), limit=10)
+                revoke(site)
+            await until(pilot, lambda: REVOKED in shown(pilot))
+            assert OLD not in shown(pilot)
+            assert f"orgtui login {proxy.url}" in " ".join(shown(pilot).split())
+            assert "Not for your role" not in shown(pilot)
+
+
+@awaited
+async def test_a_token_that_is_revoked_is_told_without_a_key(site: Site) -> None:
+    with FaultProxy(site.url) as proxy:
+        async with far(site, proxy) as pilot:
+            await sees(pilot, "grace@acme.example")
+            revoke(site)
+            await until(pilot, lambda: REVOKED in shown(pilot))
+            # Whoever goes on trying it has the server refuse every other token from the same address.
+            await asyncio.sleep(5)
+            assert sum('"general.revision"' in line and '"status": 401' in line for line in site.log) <= 2
+
+
+@awaited
+async def test_who_quits_while_something_is_written_is_told_that_it_may_be_unfinished(site: Site) -> None:
+    with FaultProxy(site.url) as proxy:
+        async with far(site, proxy) as pilot:
+            await sees(pilot, "grace@acme.example")
+            proxy.fault = FAULTS["refused"]
+            screen: Any = pilot.app.screen
+            screen.carry_out(lambda store: store.workspaces.create(NewWorkspace(name="Late")), "Made.")
+            await asyncio.sleep(0.3)
+            began = time.monotonic()
+            await pilot.press("q")
+        assert time.monotonic() - began < GRACE
+    assert pilot.app.return_code == Unreachable.exit_code
 
 
 @awaited

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ from orgtui.store.sql.founding import Founding, found
 from orgtui.store.sql.sqlite import SqliteDatabase
 from tests.conftest import OWNER
 from tests.contract.conftest import ADMIN, STRANGER, join, wait
+from tests.fault_proxy import Fault, FaultProxy
 from tests.oidc_provider import CLIENT, Provider, providing
 from tests.ptyharness import Terminal
 from tests.server.site import Answer, Site
@@ -398,10 +400,21 @@ def test_a_provider_that_fails_opens_nothing_and_is_told(site: Site, idp: Provid
     assert enter(site, token).status == 200
 
 
+def test_a_provider_whose_header_has_no_end_keeps_few_threads(idp: Provider) -> None:
+    began = threading.active_count()
+    with FaultProxy(idp.url) as proxy, proxy.failing(Fault(drip=True)):
+        issuer = Issuer(proxy.url, seconds=0.1)
+        for _ in range(8):
+            with pytest.raises(Unreachable, match="cannot be reached"):
+                wait(issuer.described())
+        # One more is the line's own.
+        assert threading.active_count() - began <= 5
+
+
 def test_a_provider_that_is_gone_is_told(site: Site, idp: Provider) -> None:
     site.door = door(site, Provider(url="http://127.0.0.1:9"))
     answer = enter(site, idp.token(ADMIN))
-    assert (answer.status, answer.json["detail"]) == (503, "127.0.0.1:9 cannot be reached: nothing listens there.")
+    assert (answer.status, answer.json["detail"]) == (503, "127.0.0.1:9 cannot be reached: the connection was refused.")
 
 
 ELSEWHERE = ["http://evil.example/jwks", "https://127.0.0.1/jwks", "http://127.0.0.1:1/jwks", "file:///etc/passwd", 7]

@@ -24,7 +24,7 @@ SELECT kind, scopes, email, role, expires_at
 FROM access_tokens JOIN members ON members.org_id = access_tokens.org_id AND members.id = member_id
 WHERE access_tokens.org_id = :org AND access_tokens.id = :id
 """
-_WORTHLESS = "This token is not valid: it was revoked, has lapsed, or whoever made it may no longer. Log in again."
+_WORTHLESS = "This token is not valid: it was revoked, has lapsed, or whoever made it may no longer."
 
 
 @dataclass(frozen=True, slots=True)
