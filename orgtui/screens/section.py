@@ -90,8 +90,9 @@ class SectionScreen(Screen[None], Generic[Page]):
         self.set_class(self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1], "-too-small")
 
     def on_screen_resume(self) -> None:
-        """Back in the section: ask again if anything changed while another was shown."""
-        if self.page is not None and self.asked_at != self.orgtui.revision:
+        """Back in the section: ask again if anything changed while another was shown, or it can be read now."""
+        readable = self.trouble is not None and self.trouble.retry and not self.orgtui.lost
+        if readable or (self.page is not None and self.asked_at != self.orgtui.revision):
             self.load()
 
     def _size_classes(self) -> list[str]:

@@ -100,7 +100,12 @@ async def test_a_server_that_is_gone_is_told_of_and_comes_back(site: Site) -> No
                     # What was known stands there, and since when.
                     assert "grace@acme.example" in shown(pilot)
                     assert "Below is what was known at" in shown(pilot)
-                await until(pilot, lambda: OLD not in shown(pilot), limit=15)
+                    # Nor can another be read, which nobody has seen yet.
+                    await pilot.press("1")
+                    await until(pilot, lambda: "General could not be read" in shown(pilot) or "Danger" in shown(pilot))
+                await until(pilot, lambda: "could not be read" not in shown(pilot), limit=15)
+                await pilot.press("2")
+                await until(pilot, lambda: OLD not in shown(pilot))
                 assert "grace@acme.example" in shown(pilot)
 
 
