@@ -200,7 +200,7 @@ class SectionScreen(Screen[None], Generic[Page]):
             )
         if isinstance(error, Unauthenticated):
             again = "Then leave with q, and start again."
-            return Trouble("forbidden", "Your token opens nothing any more", error.message, again)
+            return Trouble("forbidden", "You are not logged in", error.message, again)
         if self.orgtui.lost:
             known = f"Below is what was known at {self.updated}. " if self.page is not None else ""
             tried = f"{known}It is tried again by itself; until then nothing can be changed."

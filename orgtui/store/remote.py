@@ -173,6 +173,8 @@ class _Caller:
             told = error_of(operation, status, json.loads(content))
         if status == 401:
             said = told.message if told else f"{self.host} does not take the token."
+            if self._token is None:
+                said = f"There is no token for {self.host} here."
             return Unauthenticated(f"{said} Log in: orgtui login {self._url}")
         if told is not None:
             return told

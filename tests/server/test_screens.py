@@ -109,7 +109,7 @@ async def test_a_server_that_is_gone_is_told_of_and_comes_back(site: Site) -> No
                 assert "grace@acme.example" in shown(pilot)
 
 
-REVOKED = "Your token opens nothing any more"
+REVOKED = "You are not logged in"
 
 
 def revoke(site: Site) -> None:
