@@ -21,6 +21,7 @@ from orgtui.domain.errors import Forbidden, Unauthenticated
 from orgtui.key_tests import KeyTests
 from orgtui.server import app as server
 from orgtui.server.app import application
+from orgtui.server.gate import Limits
 from orgtui.sign_in import SignIn
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
@@ -69,7 +70,14 @@ class Street:
             "sign_in": (SignIn, lambda store: self._service("sign_in", store)),
         }
         self._app = application(
-            server.House(opened=opened, ambient=system_ambient(), log=lambda _: None, services=services)
+            server.House(
+                opened=opened,
+                ambient=system_ambient(),
+                log=lambda _: None,
+                services=services,
+                # Names are no tokens, and so nobody is known before they are let in.
+                limits=Limits(body_of_strangers=Limits().body),
+            )
         )
 
     def add(self, outside: Store) -> tuple[str, House]:

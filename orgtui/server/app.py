@@ -17,7 +17,8 @@ import orgtui
 from orgtui.billing.provider import BillingNotReady
 from orgtui.billing.service import BillingService
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import NotFound, OrgtuiError
+from orgtui.domain.codes import new_token
+from orgtui.domain.errors import NotFound, OrgtuiError, Unauthenticated, Unreachable
 from orgtui.server import problems
 from orgtui.server.admission import Admission
 from orgtui.server.gate import Figures, Gate, Limits, Log
@@ -26,6 +27,7 @@ from orgtui.server.routes import router
 from orgtui.server.webhooks import add_webhooks
 from orgtui.sign_in import SignIn
 from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract.access import PREFIXES, Kind
 from orgtui.store.contract.operation import Operation
 from orgtui.store.sql.store import SqlStore
 
@@ -115,14 +117,23 @@ def _entrance(house: House) -> Entrance:
 def _look_after(app: FastAPI, house: House, figures: Figures) -> None:
     """For whoever keeps it running."""
 
-    @app.get("/healthz", include_in_schema=False)
-    async def healthz() -> Response:
-        return Response("ok\n", media_type="text/plain")
+    ok = Response("ok\n", media_type="text/plain")
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
+    async def healthz() -> Response:
+        return ok
+
+    @app.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
     async def readyz() -> Response:
-        await house.opened.platform.general.revision()
-        return Response("ok\n", media_type="text/plain")
+        try:
+            # Which takes the database and the key.
+            await house.opened.admit(new_token(PREFIXES[Kind.PERSON], house.ambient.random))
+        except Unauthenticated:
+            return ok
+        except OrgtuiError as error:
+            house.log({"level": "warning", "event": "not ready", "what": error.message})
+            raise Unreachable("The store cannot be used now; the log says why.") from None
+        raise AssertionError("a token that was made up opens it")
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
@@ -135,6 +146,11 @@ def _tell(app: FastAPI, routes: Sequence[Route]) -> None:
     @app.exception_handler(OrgtuiError)
     async def told(_request: Request, error: OrgtuiError) -> Response:
         return problems.response(error)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, _error: Exception) -> Response:
+        # It is raised on, to who writes it down.
+        return problems.response(problems.fault(request.state.id))
 
     @app.exception_handler(RequestValidationError)
     async def refused(_request: Request, error: RequestValidationError) -> Response:

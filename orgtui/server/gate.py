@@ -15,14 +15,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgtui.domain.ambient import Ambient
+from orgtui.domain.codes import is_token
 from orgtui.domain.errors import Forbidden, OrgtuiError, Unreachable
 from orgtui.server import problems
-from orgtui.store.wire import PREFIX
+from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, PREFIX
 
 # One line of the log: JSON values, without secrets.
 Log = Callable[[dict[str, Any]], None]
 # Of a request that is refused: bytes that are read all the same, and seconds.
 _IGNORED, _PATIENCE = 16 * 2**20, 2.0
+_SINGLE = ("Authorization", "Content-Type", IDEMPOTENCY_KEY, IF_MATCH)
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -72,7 +74,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         answering = _Answering(self._ambient.random(8).hex(), send)
-        scope.setdefault("state", {})
+        scope.setdefault("state", {})["id"] = answering.id
         began = perf_counter()
         with self._figures.running.track_inprogress():
             try:
@@ -88,9 +90,11 @@ class Gate:
         try:
             try:
                 _check(headers, scope["path"])
-                limit = self._limits.body if "authorization" in headers else self._limits.body_of_strangers
+                # Whether it opens anything is not asked yet: but that it was copied whole nobody makes up.
+                known = is_token(headers.get("authorization", "").partition(" ")[2])
+                limit = self._limits.body if known else self._limits.body_of_strangers
                 await self._take(headers, arriving, limit, body)
-            except (Forbidden, problems.TooLarge, problems.WrongType):
+            except (Forbidden, problems.Malformed, problems.TooLarge, problems.WrongType):
                 await arriving.ignore()
                 raise
             async with asyncio.timeout(self._limits.answer):
@@ -126,8 +130,7 @@ class Gate:
         # The types on the way, and no values: those may be secrets.
         self._log({"level": "error", "id": answering.id, "error": type(error).__name__, "at": _places(error)})
         if not answering.status:
-            fault = problems.Fault(f"The server failed; its log has it under {answering.id}.")
-            await problems.response(fault)(scope, _nothing, answering.send)
+            await problems.response(problems.fault(answering.id))(scope, _nothing, answering.send)
 
     def _note(self, scope: Scope, answering: _Answering, seconds: float) -> None:
         state, route = scope["state"], scope.get("route")
@@ -169,6 +172,11 @@ class _Answering:
 def _check(headers: Headers, path: str) -> None:
     if "origin" in headers and path.startswith(PREFIX):
         raise Forbidden("Pages in a browser may not ask this server.")
+    if "content-length" in headers and "transfer-encoding" in headers:
+        # Of two lengths a proxy in front may have believed the other (RFC 9112, 6.1).
+        raise problems.Ambiguous("The request says twice how long it is: Content-Length, and Transfer-Encoding.")
+    if doubled := next((name for name in _SINGLE if len(headers.getlist(name)) > 1), None):
+        raise problems.Malformed(f"{doubled} is told twice.")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise problems.WrongType("Send the body as it is, not compressed.")
 

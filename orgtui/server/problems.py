@@ -43,6 +43,10 @@ class Malformed(Invalid):
     code, status = "malformed", 400
 
 
+class Ambiguous(Malformed):
+    """A request of two lengths, after which nobody knows where the next one begins."""
+
+
 class NoSuchPlace(NotFound):
     """A path that no operation has."""
 
@@ -87,6 +91,11 @@ class Fault(OrgtuiError):
     code = "fault"
 
 
+def fault(id: str) -> Fault:
+    """One, under the request's *id*."""
+    return Fault(f"The server failed; its log has it under {id}.")
+
+
 def response(error: OrgtuiError) -> Response:
     """The answer that tells of an error."""
     headers = {}
@@ -94,6 +103,8 @@ def response(error: OrgtuiError) -> Response:
         headers[RETRY_AFTER] = str(error.retry_after)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Ambiguous):
+        headers["Connection"] = "close"
     return Response(to_json(problem_of(error)), error.status, headers, PROBLEM)
 
 

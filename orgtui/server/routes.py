@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 
 from orgtui.domain.errors import Invalid
 from orgtui.server.examples import example
-from orgtui.server.problems import VersionMissing, documented, invalid
+from orgtui.server.problems import VersionMissing, WrongType, documented, invalid
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.incoming import ByTheLetter
 from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, JSON, SLASHED, Shape, etag, shape, version_of
@@ -44,6 +44,8 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
                 if not open_to_all:
                     await enter(request)
                 _know(request, self.dependant.query_params)
+                if self.body_field is not None:
+                    _expect_json(request)
                 return await handle(_Raw(request.scope, request.receive))
 
             return read
@@ -56,13 +58,20 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
 
 
 def _know(request: Request, declared: list[Any]) -> None:
-    """What nobody asked for, or what is told twice, is refused as in a body: it was meant to say something."""
+    """What nobody asked for is refused, as in a body, and what is told twice: it was meant to say something."""
     names = {parameter.alias for parameter in declared}
     for number, (name, _) in enumerate(told := request.query_params.multi_items()):
         if name not in names:
             raise Invalid("There is no such parameter here, in the query.", known=sorted(names))
         if name in dict(told[:number]):
             raise Invalid(f"{name} is told twice.", field=name)
+
+
+def _expect_json(request: Request) -> None:
+    """A form or a text that happens to be JSON was meant for somebody else; nothing said is taken as meant so."""
+    told, _, more = request.headers.get("content-type", JSON).lower().partition(";")
+    if told.strip() != JSON or more.replace(" ", "") not in ("", "charset=utf-8"):
+        raise WrongType(f"Send the body as {JSON}, in UTF-8.")
 
 
 def _add(made: APIRouter, section: str, to: Shape, perform: Perform) -> None:

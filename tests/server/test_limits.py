@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import select
+import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,13 +28,14 @@ from cryptography.x509.oid import NameOID
 
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import Unreachable
+from orgtui.master_keys import beside
 from orgtui.secret import Secret
 from orgtui.server import serve as serving_
 from orgtui.server.gate import Limits
 from orgtui.store.remote import open_remote_store
-from tests.contract.conftest import wait
+from tests.contract.conftest import ADMIN, wait
 from tests.server.process import MEGABYTE, Served, received, refused, serve, status
-from tests.server.site import Kit, Site, listening
+from tests.server.site import Kit, Site, listening, serving
 
 HUGE = 100 * MEGABYTE
 GROWTH = 50 * MEGABYTE
@@ -401,18 +405,88 @@ def test_a_certificate_that_is_none(tmp_path: Path, certificate: tuple[Path, Pat
 
 
 def test_health_readiness_and_figures(site: Site) -> None:
-    assert (site.ask("GET", "/healthz").status, site.ask("GET", "/readyz").status) == (200, 200)
+    for method in ("GET", "HEAD"):
+        assert (site.ask(method, "/healthz").status, site.ask(method, "/readyz").status) == (200, 200)
     site.get("/overview")
     figures = site.ask("GET", "/metrics").body.decode()
     assert 'orgtui_requests_total{operation="general.overview",status="200"}' in figures
     assert "orgtui_request_seconds_bucket" in figures
     away = site.path.rename(site.path.with_suffix(".away"))
-    assert (site.ask("GET", "/healthz").status, site.ask("GET", "/readyz").status) == (200, 503)
+    refused = site.ask("GET", "/readyz")
+    assert (site.ask("GET", "/healthz").status, refused.status) == (200, 503)
+    # Who may not come in is not told where it lies; who keeps it running is.
+    assert str(site.path) not in repr(refused)
+    assert str(site.path) in "".join(site.log)
     away.rename(site.path)
     assert site.ask("GET", "/readyz").status == 200
     site.opened.close()
     assert (site.ask("GET", "/healthz").status, site.ask("GET", "/readyz").status) == (200, 503)
     assert site.get("/overview").status == 503
+
+
+def test_a_server_without_its_key_is_not_ready(made: Kit, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(made.path.parent, home)
+    keys = beside(home / made.path.name)
+    away = keys.rename(tmp_path / "away")
+    with serving(replace(made, path=home / made.path.name), tmp_path) as site:
+        assert site.ask("GET", "/readyz").status == 503
+        away.rename(keys)
+        assert site.ask("GET", "/readyz").status == 200
+
+
+def test_its_own_fault_is_told_with_the_id_that_the_log_has(site: Site) -> None:
+    """Where somebody else has written what no program of ours does."""
+    with closing(sqlite3.connect(site.path)) as theirs, theirs:
+        theirs.execute("PRAGMA ignore_check_constraints = 1")
+        theirs.execute("UPDATE members SET role = 'emperor' WHERE email = ?", (ADMIN,))
+    answer = site.get("/members")
+    assert (answer.status, answer.code, answer.headers["content-type"]) == (500, "fault", "application/problem+json")
+    id = answer.headers["x-request-id"]
+    assert answer.json["detail"] == f"The server failed; its log has it under {id}."
+    end = time.monotonic() + 5
+    # It is written down after it was told.
+    while not (told := [json.loads(line) for line in site.log if '"level": "error"' in line]):
+        assert time.monotonic() < end
+    (line,) = told
+    assert (line["id"], line["error"]) == (id, "ValueError")
+    assert "emperor" not in "".join(site.log)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "closes"),
+    [
+        (b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", b"malformed", True),
+        (b"Idempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 0\r\n", b"malformed", False),
+        (b'If-Match: "1"\r\nIf-Match: "2"\r\nContent-Length: 0\r\n', b"malformed", False),
+    ],
+)
+def test_what_says_two_things_is_refused(served: Served, more: bytes, code: bytes, closes: bool) -> None:
+    head = b"POST /v1/invitations/accept HTTP/1.1\r\nHost: localhost\r\n"
+    after = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with served.connect() as line:
+        line.sendall(head + more + b"\r\n" + (b"0\r\n\r\n" if b"chunked" in more else b"") + after)
+        heard = received(line)
+    assert status(heard) == 400
+    assert code in heard
+    assert (b"HTTP/1.1 200" not in heard) == closes
+
+
+@pytest.mark.parametrize("told", ["Bearer x", "x", "Basic eDp5", f"Bearer orgtui_pat_{'0' * 43}"])
+def test_what_is_no_token_gets_no_larger_body(site: Site, told: str) -> None:
+    large = b" " * (Limits().body_of_strangers + 1)
+    assert site.ask("POST", "/v1/invitations/accept", large, headers={"Authorization": told}).status == 413
+
+
+@pytest.mark.parametrize(
+    "told", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
+)
+def test_what_is_not_said_to_be_json_is_not_taken_for_it(site: Site, told: str) -> None:
+    made = site.ask("POST", "/v1/workspaces", b'{"name": "New"}', token="owner", headers={"Content-Type": told})
+    assert (made.status, made.code) == (415, "wrong_type")
+    for well in ("application/json", "Application/JSON; charset=UTF-8"):
+        sent = b'{"name": "%d"}' % len(well)
+        assert site.ask("POST", "/v1/workspaces", sent, token="owner", headers={"Content-Type": well}).status == 200
 
 
 def test_one_line_of_json_for_each_request(served: Served) -> None:
