@@ -17,7 +17,7 @@ from orgtui.domain.roles import Permission
 from orgtui.server import routes
 from orgtui.server.admission import Admission
 from orgtui.server.gate import Gate
-from orgtui.store.sql.queries import access
+from orgtui.store.sql import store, unit_of_work
 from orgtui.store.sql.rows import Rows
 from orgtui.store.sql.unit_of_work import UnitOfWork
 from tests.server import fuzz, test_access, test_api
@@ -112,8 +112,8 @@ def any_body(patch: Patch) -> None:
 
 def revoked_works(patch: Patch) -> None:
     """What a token is worth is remembered."""
-    for name in ("maker", "standing"):
-        original, known = getattr(access, name), dict[str, Any]()
+    for module, name in ((store, "maker"), (unit_of_work, "standing")):
+        original, known = getattr(module, name), dict[str, Any]()
 
         def remember(
             rows: Any, organization: str, key: str, *more: Any, original: Any = original, known: Any = known
@@ -122,7 +122,7 @@ def revoked_works(patch: Patch) -> None:
                 known[key] = original(rows, organization, key, *more)
             return known[key]
 
-        patch.setattr(access, name, remember)
+        patch.setattr(module, name, remember)
 
 
 def no_limit_of_guesses(patch: Patch) -> None:

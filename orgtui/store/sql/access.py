@@ -12,6 +12,7 @@ from orgtui.domain.months import micros
 from orgtui.domain.roles import ABOVE, Permission, Role, reaches
 from orgtui.domain.text import name as checked_name
 from orgtui.store.contract import access as contract
+from orgtui.store.sql.bearers import token_hash
 from orgtui.store.sql.queries import access as queries
 from orgtui.store.sql.tables import AccessToken, Member
 from orgtui.store.sql.team import actor, member_at
@@ -66,7 +67,7 @@ def _made(
         id=tx.ambient.new_id("tok"),
         kind=kind.value,
         name=name,
-        hash=queries.token_hash(tx.keys().requests(), tx.organization, secret),
+        hash=token_hash(tx.keys().requests(), tx.organization, secret),
         member_id=actor(tx).id,
         maker=tx.actor,
         made_with=tx.bearer.id if tx.bearer else None,

@@ -21,6 +21,7 @@ from orgtui.domain.text import keepable
 from orgtui.store.contract import Store
 from orgtui.store.contract.operation import Operation, face
 from orgtui.store.sql import schema
+from orgtui.store.sql.bearers import maker, token_hash
 from orgtui.store.sql.database import Database, reread
 from orgtui.store.sql.rows import Rows, rows_of
 from orgtui.store.sql.unit_of_work import NOBODY, UnitOfWork
@@ -131,8 +132,6 @@ async def _aside(executor: ThreadPoolExecutor, work: Callable[[], Any]) -> Any:
 
 def _known(database: Database, organization: str, secret: str, ambient: Ambient) -> tuple[str, str, int | None]:
     """Id, actor and last use of a token that is there; what it is worth, each operation asks in its transaction."""
-    from orgtui.store.sql.queries.access import maker, token_hash
-
     hashed = token_hash(database.keys.open(ambient.random).requests(), organization, secret)
 
     def look() -> tuple[str, str, int | None]:

@@ -18,6 +18,7 @@ from orgtui.domain.roles import PLATFORM, PLATFORM_PERMISSIONS, Permission, Role
 from orgtui.master_keys import MasterKeys
 from orgtui.store.contract.access import Kind
 from orgtui.store.contract.operation import Operation, current_key
+from orgtui.store.sql.bearers import Standing, standing
 from orgtui.store.sql.chain import next_row
 from orgtui.store.sql.database import Database, reread
 from orgtui.store.sql.rows import Rows, rows_of
@@ -25,8 +26,6 @@ from orgtui.vault import Vault
 
 if TYPE_CHECKING:
     from sqlmodel import Session
-
-    from orgtui.store.sql.queries.access import Standing
 
 NOBODY = "invitee"
 # How long what a write answered is kept for whoever asks again; Stripe keeps its own as long.
@@ -193,8 +192,6 @@ class UnitOfWork:
         self, rows: Rows, operation: Operation, needed: Permission, token: str
     ) -> tuple[str, Role | None, Standing | None]:
         """As `_permit`; what the token is worth is asked in the transaction, so that revoked means revoked."""
-        from orgtui.store.sql.queries.access import standing
-
         self._find(rows)
         found = standing(rows, self._organization, token, self._ambient.now())
         if found.kind is Kind.PLATFORM:
