@@ -23,6 +23,8 @@ from orgtui.store.wire import PREFIX
 Log = Callable[[dict[str, Any]], None]
 # Of a request that is refused: bytes that are read all the same, and seconds.
 _IGNORED, _PATIENCE = 16 * 2**20, 2.0
+# Bytes of an answer that are on their way at once.
+_PART = 16 * 2**10
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -163,7 +165,12 @@ class _Answering:
             if self.status in (408, 413, 503):
                 # What else of the request is still to come is not read.
                 headers["Connection"] = "close"
-        await self._send(message)
+        # In parts, each of which waits until the one before was taken: what is not read is not all written.
+        body = message.get("body", b"")
+        last = max(len(body) - 1, 0) // _PART * _PART
+        for at in range(0, last, _PART):
+            await self._send({**message, "body": body[at : at + _PART], "more_body": True})
+        await self._send({**message, "body": body[last:]} if last else message)
 
 
 def _check(headers: Headers, path: str) -> None:

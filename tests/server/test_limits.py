@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -263,6 +263,62 @@ def dripped(place: Any, head: bytes, pause: float) -> tuple[bytes, float]:
         except ConnectionError:
             pass
         return received(line), time.monotonic() - began
+
+
+# What strangers may ask for, which is large; as often as this, no buffer on the way takes it.
+UNREAD, OFTEN = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n", 8
+
+
+@contextmanager
+def deaf(place: Any, many: int) -> Iterator[list[socket.socket]]:
+    """Clients that ask, one after the other, and do not read."""
+    with ExitStack() as held:
+        lines = [held.enter_context(socket.socket()) for _ in range(many)]
+        for line in lines:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            line.connect(place)
+            line.sendall(UNREAD * OFTEN)
+            # Many at once are work as well, and here it is about what comes after.
+            time.sleep(0.01)
+        # Until each has been told as much as is written to somebody who does not read.
+        time.sleep(1)
+        yield lines
+
+
+def test_clients_that_do_not_read_are_let_go(made: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(made, tmp_path)
+    with listening(site.app, http=serving_._Patient, proxy_headers=False) as site.url:
+        place = ("127.0.0.1", int(site.url.rpartition(":")[2]))
+        heard = site.ask("GET", "/openapi.json").body
+        assert json.loads(heard)["components"]["securitySchemes"]
+        monkeypatch.setattr(serving_, "_UNREAD", 3)
+        with deaf(place, 6) as lines:
+            # Of too many the first: the others may still read.
+            assert [received_whole(line, heard) for line in lines] == [False] * 3 + [True] * 3
+        monkeypatch.setattr(serving_, "_TAKING", 0.5)
+        with deaf(place, 3) as lines:
+            assert [received_whole(line, heard) for line in lines] == [False] * 3
+    site.close()
+
+
+def received_whole(line: socket.socket, answer: bytes) -> bool:
+    """Whether all is there that was asked for."""
+    line.settimeout(3)
+    found = 0
+    with suppress(TimeoutError, ConnectionError):
+        while found < OFTEN * len(answer) and (part := line.recv(65536)):
+            found += len(part)
+    return found >= OFTEN * len(answer)
+
+
+@pytest.mark.soak
+def test_hundreds_of_clients_that_do_not_read(served: Served) -> None:
+    with deaf(served.place, 900):
+        assert max(served.quick() for _ in range(20)) < 2
+        time.sleep(serving_._TAKING)
+        with served.connect() as line:
+            line.sendall(served.head(path="/metrics", Connection="close"))
+            assert b"orgtui_requests_running 1.0" in received(line)
 
 
 @pytest.mark.soak
