@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -28,6 +29,7 @@ from orgtui.sign_in import SignIn
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.operation import Operation
 from orgtui.store.sql.store import SqlStore
+from orgtui.store.wire import JSON
 
 # Makes the object that does a contract's operations, for whoever's store it is given.
 Service = Callable[[Store], Awaitable[Any]]
@@ -73,8 +75,7 @@ def application(house: House) -> ASGIApp:
         summary="The settings of an organization: team, usage, billing, provider keys, workspaces.",
         # To send a client elsewhere takes the word of its Host header.
         redirect_slashes=False,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
     )
     contracts = {**CONTRACTS, **{section: contract for section, (contract, _) in house.services.items()}}
     operations = router(contracts, admission.enter, perform)
@@ -83,8 +84,8 @@ def application(house: House) -> ASGIApp:
     add_pages(app, house.opened.outside.team, till, _entrance(house), house.ambient, house.public_url)
     add_webhooks(app, till)
     _look_after(app, house, figures)
+    _describe(app)
     _tell(app, [route for route in (*operations.routes, *app.routes) if isinstance(route, Route)])
-    _secure(app)
     return Gate(app, ambient=house.ambient, log=house.log, figures=figures, limits=house.limits)
 
 
@@ -158,14 +159,14 @@ def _methods(routes: Sequence[Route], path: str) -> list[str]:
     return sorted({method for route in routes if route.path == template for method in route.methods or ()})
 
 
-def _secure(app: FastAPI) -> None:
-    """The documentation says how to come in."""
-    described = app.openapi
+def _describe(app: FastAPI) -> None:
+    """The documentation, which says how to come in; made once and now, because it is large and takes half a second."""
+    document = app.openapi()
+    schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes["token"] = {"type": "http", "scheme": "bearer", "description": "orgtui access create NAME"}
+    written = to_json(document)
 
-    def openapi() -> dict[str, Any]:
-        document = described()
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes["token"] = {"type": "http", "scheme": "bearer", "description": "orgtui access create NAME"}
-        return document
+    async def described(_request: Request) -> Response:
+        return Response(written, media_type=JSON)
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.add_route("/openapi.json", described, include_in_schema=False)
