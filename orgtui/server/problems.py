@@ -125,7 +125,8 @@ def documented(operation: Operation, *, versioned: bool) -> dict[int | str, dict
     """Every refusal that an operation can answer, by status, as OpenAPI writes them."""
     kinds: set[type[OrgtuiError]] = {*operation.raises, *_ALWAYS}
     kinds |= {Forbidden, Unauthenticated} if operation.needs else set()
-    kinds |= {Conflict, KeyReused} if operation.writes else set()
+    kinds |= {Conflict} if operation.writes else set()
+    kinds |= {KeyReused} if operation.keyed else set()
     kinds |= {VersionMissing} if versioned else set()
     found: dict[int | str, dict[str, Any]] = {}
     for kind in sorted(kinds, key=lambda kind: (kind.status, kind.code)):

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 
@@ -43,7 +44,7 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
             async def read(request: Request) -> Response:
                 if not open_to_all:
                     await enter(request)
-                _know(request, self.dependant.query_params)
+                _know(request, self.dependant)
                 return await handle(_Raw(request.scope, request.receive))
 
             return read
@@ -55,9 +56,12 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
     return made
 
 
-def _know(request: Request, declared: list[Any]) -> None:
+def _know(request: Request, declared: Dependant) -> None:
     """What nobody asked for, or what is told twice, is refused as in a body: it was meant to say something."""
-    names = {parameter.alias for parameter in declared}
+    headers = {parameter.alias for parameter in declared.header_params}
+    if request.method != "GET" and IDEMPOTENCY_KEY in request.headers and IDEMPOTENCY_KEY not in headers:
+        raise Invalid("This takes no idempotency key: send it without, and look before you do it again.")
+    names = {parameter.alias for parameter in declared.query_params}
     for number, (name, _) in enumerate(told := request.query_params.multi_items()):
         if name not in names:
             raise Invalid("There is no such parameter here, in the query.", known=sorted(names))
@@ -135,7 +139,7 @@ def _parameters(to: Shape) -> Iterator[inspect.Parameter]:
         body: Any = to.body
         media = Annotated[body, _strict(body), Body(media_type=JSON, examples=[example(body)])]
         yield inspect.Parameter("_body", kind, annotation=media)
-    if to.operation.writes:
+    if to.operation.keyed:
         told = "Of your own making, one for each attempt: the same request with the same key happens once."
         yield inspect.Parameter(
             "_key",

@@ -35,7 +35,7 @@ class Operation:
     """One declared operation: GET reads, every other verb writes.
 
     `path` may name parameters in braces. `needs` is None where the request carries its own right, as an invitation's
-    code does.
+    code does. `keyed`: a write that carries an idempotency key happens once.
     """
 
     section: str
@@ -44,6 +44,7 @@ class Operation:
     path: str
     needs: Permission | None
     raises: tuple[type[OrgtuiError], ...]
+    keyed: bool
     signature: inspect.Signature
     method: Callable[..., Any]
 
@@ -71,15 +72,25 @@ class Operation:
 
 
 def operation(
-    verb: str, path: str, *, needs: Permission | None, raises: tuple[type[OrgtuiError], ...] = ()
+    verb: str,
+    path: str,
+    *,
+    needs: Permission | None,
+    raises: tuple[type[OrgtuiError], ...] = (),
+    keyed: bool = False,
 ) -> Callable[[F], F]:
-    """Declare a method of a contract as an operation."""
+    """Declare a method of a contract as an operation.
+
+    All writes of the store are *keyed*, each being one transaction. What stands above the store does several things,
+    one of which another service may do, and so has to say it.
+    """
 
     def declare(method: F) -> F:
-        section = method.__module__.rpartition(".")[2]
+        package, _, section = method.__module__.rpartition(".")
+        once = verb != "GET" and (keyed or package == __package__)
         signature = inspect.signature(method)
         signature = signature.replace(parameters=list(signature.parameters.values())[1:])
-        declared = Operation(section, method.__name__, verb, path, needs, raises, signature, method)
+        declared = Operation(section, method.__name__, verb, path, needs, raises, once, signature, method)
         setattr(method, _DECLARED, declared)
         return method
 
