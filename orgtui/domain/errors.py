@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+# Of a write whose answer nobody heard.
+MAY_BE_DONE = "Whether it was done is not known: look, before you do it again."
+
 
 class OrgtuiError(Exception):
     """Something a person can be told: `message` is one line, `details` are JSON values for programs."""

@@ -137,6 +137,11 @@ def _tell(app: FastAPI, routes: Sequence[Route]) -> None:
     async def told(_request: Request, error: OrgtuiError) -> Response:
         return problems.response(error)
 
+    @app.exception_handler(Exception)
+    async def failed(request: Request, _error: Exception) -> Response:
+        # Goes on to the gate, which writes it down; but Starlette would have answered by then, with words of its own.
+        return problems.fault(request.state.id)
+
     @app.exception_handler(RequestValidationError)
     async def refused(_request: Request, error: RequestValidationError) -> Response:
         return problems.response(problems.refused(error.errors()))

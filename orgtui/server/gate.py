@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import Forbidden, OrgtuiError, Unreachable
+from orgtui.domain.errors import MAY_BE_DONE, Forbidden, OrgtuiError, Unreachable
 from orgtui.server import problems
 from orgtui.store.wire import PREFIX
 
@@ -74,19 +74,22 @@ class Gate:
             await self._app(scope, receive, send)
             return
         answering = _Answering(self._ambient.random(8).hex(), send)
-        scope.setdefault("state", {})
+        scope.setdefault("state", {})["id"] = answering.id
         began = perf_counter()
         with self._figures.running.track_inprogress():
             try:
                 await self._answer(scope, receive, answering.send)
             except OrgtuiError as error:
-                await problems.response(error)(scope, receive, answering.send)
+                # An answer that has begun ends there, and with it the connection.
+                if not answering.status:
+                    await problems.response(error)(scope, receive, answering.send)
             except Exception as error:  # noqa: BLE001 (nobody else would write it down)
                 await self._broken(scope, answering, error)
         self._note(scope, answering, perf_counter() - began)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, arriving, body = Headers(scope=scope), _Arriving(receive), bytearray()
+        patience = asyncio.timeout(self._limits.answer)
         try:
             try:
                 _check(headers, scope["path"])
@@ -95,10 +98,14 @@ class Gate:
             except (Forbidden, problems.TooLarge, problems.WrongType):
                 await arriving.ignore()
                 raise
-            async with asyncio.timeout(self._limits.answer):
+            async with patience:
                 await self._app(scope, _again(body, receive), send)
         except TimeoutError:
-            raise Unreachable(f"The store did not answer within {self._limits.answer:g} s; try again.") from None
+            if not patience.expired():
+                raise
+            # What was begun on a thread goes on there.
+            then = "Try again." if scope["method"] in ("GET", "HEAD") else MAY_BE_DONE
+            raise Unreachable(f"The store did not answer within {self._limits.answer:g} s. {then}") from None
         finally:
             self._held -= len(body)
 
@@ -128,8 +135,7 @@ class Gate:
         # The types on the way, and no values: those may be secrets.
         self._log({"level": "error", "id": answering.id, "error": type(error).__name__, "at": _places(error)})
         if not answering.status:
-            fault = problems.Fault(f"The server failed; its log has it under {answering.id}.")
-            await problems.response(fault)(scope, _nothing, answering.send)
+            await problems.fault(answering.id)(scope, _nothing, answering.send)
 
     def _note(self, scope: Scope, answering: _Answering, seconds: float) -> None:
         state, route = scope["state"], scope.get("route")

@@ -97,6 +97,11 @@ def response(error: OrgtuiError) -> Response:
     return Response(to_json(problem_of(error)), error.status, headers, PROBLEM)
 
 
+def fault(id: str) -> Response:
+    """The answer to request *id* when something failed that nobody thought of."""
+    return response(Fault(f"The server failed; its log has it under {id}."))
+
+
 def invalid(error: ValidationError) -> Invalid:
     """What is wrong with what came in; never what came in, which may be a secret."""
     found = error.errors(include_url=False, include_context=False, include_input=False)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import select
 import signal
 import socket
+import sqlite3
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,14 +26,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from orgtui.domain.ambient import system_ambient
-from orgtui.domain.errors import Unreachable
+from orgtui.domain.errors import MAY_BE_DONE, Unreachable
+from orgtui.oidc.service import NoSignIn
 from orgtui.secret import Secret
 from orgtui.server import serve as serving_
 from orgtui.server.gate import Limits
+from orgtui.sign_in import Provider
+from orgtui.store.contract.workspaces import NewWorkspace
 from orgtui.store.remote import open_remote_store
 from tests.contract.conftest import wait
 from tests.server.process import MEGABYTE, Served, received, refused, serve, status
-from tests.server.site import Kit, Site, listening
+from tests.server.site import BY_ID, Kit, Site, listening
 
 HUGE = 100 * MEGABYTE
 GROWTH = 50 * MEGABYTE
@@ -337,6 +342,51 @@ def test_hundreds_of_slow_clients(served: Served) -> None:
     assert slowest < 2
     assert {status(answer) for answer, _ in found} == {0, 408}
     assert max(seconds for _, seconds in found) < 20
+
+
+class SlowDoor(NoSignIn):
+    """Does not say in time where people sign in, and then fails for a reason of its own."""
+
+    own = False
+
+    async def provider(self) -> Provider:
+        if self.own:
+            raise TimeoutError
+        await asyncio.sleep(10)
+        raise AssertionError
+
+
+def test_what_took_too_long_may_be_done(
+    made: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(made, tmp_path, limits=Limits(answer=0.5))
+    with listening(site.app, http=serving_._Patient, proxy_headers=False) as site.url:
+        # That the token was used is noted first, or that would be what waits.
+        assert site.do(BY_ID["workspaces.create"], {"workspace": NewWorkspace(name="First")}, "owner").status == 200
+        with closing(sqlite3.connect(site.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            answer = site.do(BY_ID["workspaces.create"], {"workspace": NewWorkspace(name="Late")}, "owner")
+        assert (answer.status, answer.json["detail"]) == (503, f"The store did not answer within 0.5 s. {MAY_BE_DONE}")
+        end = time.monotonic() + 5
+        while not (there := site.rows("SELECT 1 FROM workspaces WHERE name = 'Late'")) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert there
+        site.door = door = SlowDoor(site.opened.outside, site.opened.platform)
+        answer = site.get("/sign-in", None)
+        assert (answer.status, answer.json["detail"]) == (503, "The store did not answer within 0.5 s. Try again.")
+        door.own = True
+        answer = site.get("/sign-in", None)
+        assert (answer.status, answer.code) == (500, "fault")
+        assert answer.headers["x-request-id"] in answer.json["detail"]
+        # One that has begun is cut off, and that is no fault; the one in the log was the door's.
+        monkeypatch.setattr(serving_, "_TAKING", 1.0)
+        heard = site.ask("GET", "/openapi.json").body
+        with deaf(("127.0.0.1", int(site.url.rpartition(":")[2])), 1) as (line,):
+            assert not received_whole(line, heard)
+        assert "".join(site.log).count('"level": "error"') == 1
+        # Nor does anything wait to be told in the middle of it.
+        assert "without completing response" in caplog.text
+    site.close()
 
 
 # The program.
