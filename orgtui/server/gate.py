@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import MAY_BE_DONE, Forbidden, OrgtuiError, Unreachable
+from orgtui.domain.errors import MAY_BE_DONE, Forbidden, OrgtuiError, TooLarge, Unreachable
 from orgtui.server import problems
 from orgtui.store.wire import PREFIX
 
@@ -95,7 +95,7 @@ class Gate:
                 _check(headers, scope["path"])
                 limit = self._limits.body if "authorization" in headers else self._limits.body_of_strangers
                 await self._take(headers, arriving, limit, body)
-            except (Forbidden, problems.TooLarge, problems.WrongType):
+            except (Forbidden, TooLarge, problems.WrongType):
                 await arriving.ignore()
                 raise
             async with patience:
@@ -111,7 +111,7 @@ class Gate:
 
     async def _take(self, headers: Headers, receive: Receive, limit: int, body: bytearray) -> None:
         """Take in the *body*; raises TooLarge, TooSlow, and Unreachable where there is too much of others."""
-        too_large = problems.TooLarge(f"The body is larger than {limit:,} bytes.")
+        too_large = TooLarge(f"The body is larger than {limit:,} bytes.")
         told = headers.get("content-length", "0")
         if not told.isdecimal() or int(told) > limit:
             raise too_large

@@ -18,6 +18,7 @@ from orgtui.domain.errors import (
     NotFound,
     OrgtuiError,
     StoreRefused,
+    TooLarge,
     TooMany,
     Unauthenticated,
     Unreachable,
@@ -59,12 +60,6 @@ class TooSlow(OrgtuiError):
     """The request did not come in whole in its time."""
 
     code, status, exit_code = "too_slow", 408, 6
-
-
-class TooLarge(OrgtuiError):
-    """The request is larger than any that makes sense."""
-
-    code, status, exit_code = "too_large", 413, 2
 
 
 class WrongType(OrgtuiError):
