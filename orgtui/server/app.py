@@ -28,7 +28,7 @@ from orgtui.server.webhooks import add_webhooks
 from orgtui.sign_in import SignIn
 from orgtui.store.contract import CONTRACTS, Store
 from orgtui.store.contract.operation import Operation
-from orgtui.store.sql.store import SqlStore
+from orgtui.store.sql.store import Guest, SqlStore
 from orgtui.store.wire import JSON
 
 # Makes the object that does a contract's operations, for whoever's store it is given.
@@ -57,8 +57,7 @@ def application(house: House) -> ASGIApp:
     figures = Figures()
     admission = Admission(house.opened.admit, house.ambient, figures, behind_proxy=house.behind_proxy)
 
-    async def perform(request: Request, declared: Operation, arguments: dict[str, Any]) -> Any:
-        guest = None if declared.needs is None else admission.guest(request)
+    async def perform(guest: Guest | None, declared: Operation, arguments: dict[str, Any]) -> Any:
         store = guest.store if guest else house.opened.outside
         section: Any
         if made := house.services.get(declared.section):

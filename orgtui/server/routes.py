@@ -18,17 +18,22 @@ from orgtui.server.examples import example
 from orgtui.server.problems import VersionMissing, documented, invalid
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.incoming import ByTheLetter
+from orgtui.store.sql.store import Guest
 from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, JSON, SLASHED, Shape, etag, shape, version_of
 
 # Finds out who asks, or raises.
-Enter = Callable[[Request], Awaitable[None]]
-# Who asks, and what: the answer of an operation with its arguments for whoever the request is from.
-Perform = Callable[[Request, Operation, dict[str, Any]], Awaitable[Any]]
+Enter = Callable[[Request], Awaitable[Guest]]
+# Who asks, None where anybody may, and what: the answer of an operation with its arguments.
+Perform = Callable[[Guest | None, Operation, dict[str, Any]], Awaitable[Any]]
 _KEY_PATTERN = r"^[!-~]([ -~]{0,198}[!-~])?$"
 
 
 class _Raw(Request):
-    """A request whose JSON nobody has read yet: it is read once, strictly, by what knows its types."""
+    """A request of *guest*, whose JSON nobody has read yet: it is read once, strictly, by what knows its types."""
+
+    def __init__(self, request: Request, guest: Guest | None) -> None:
+        super().__init__(request.scope, request.receive)
+        self.guest = guest
 
     async def json(self) -> Any:
         return await self.body()
@@ -42,10 +47,9 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
             handle, open_to_all = super().get_route_handler(), "security" not in (self.openapi_extra or {})
 
             async def read(request: Request) -> Response:
-                if not open_to_all:
-                    await enter(request)
+                guest = None if open_to_all else await enter(request)
                 _know(request, self.dependant)
-                return await handle(_Raw(request.scope, request.receive))
+                return await handle(_Raw(request, guest))
 
             return read
 
@@ -108,10 +112,10 @@ def _endpoint(to: Shape, perform: Perform) -> Callable[..., Awaitable[Response]]
         request, key, match, body = (given.pop(name, None) for name in _OURS)
         arguments = given if body is None else given | to.arguments(body, _seen(to, match))
         if key is None:
-            answer = await perform(request, declared, arguments)
+            answer = await perform(request.guest, declared, arguments)
         else:
             with idempotency_key(key):
-                answer = await perform(request, declared, arguments)
+                answer = await perform(request.guest, declared, arguments)
         return _written(declared, answer)
 
     # FastAPI reads from it what to look for in the request, and what to document.
