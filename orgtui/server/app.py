@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,25 +15,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 import orgtui
-from orgtui.billing.provider import BillingNotReady
-from orgtui.billing.service import BillingService
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import NotFound, OrgtuiError
+from orgtui.domain.errors import OrgtuiError
 from orgtui.server import problems
 from orgtui.server.admission import Admission
+from orgtui.server.desks import Services, entrance_of, till_of
 from orgtui.server.gate import Figures, Gate, Limits, Log
-from orgtui.server.pages import Entrance, Till, add_pages
+from orgtui.server.pages import add_pages
 from orgtui.server.routes import router
 from orgtui.server.webhooks import add_webhooks
-from orgtui.sign_in import SignIn
-from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.operation import Operation
 from orgtui.store.sql.store import Guest, SqlStore
 from orgtui.store.wire import JSON
-
-# Makes the object that does a contract's operations, for whoever's store it is given.
-Service = Callable[[Store], Awaitable[Any]]
-Services = Mapping[str, tuple[type[Any], Service]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,37 +73,14 @@ def application(house: House) -> ASGIApp:
     contracts = {**CONTRACTS, **{section: contract for section, (contract, _) in house.services.items()}}
     operations = router(contracts, admission.enter, perform)
     app.include_router(operations)
-    till = _till(house)
-    add_pages(app, house.opened.outside.team, till, _entrance(house), house.ambient, house.public_url)
+    till = till_of(house.services, house.opened.platform)
+    entrance = entrance_of(house.services, house.opened.outside)
+    add_pages(app, house.opened.outside.team, till, entrance, house.ambient, house.public_url)
     add_webhooks(app, till)
     _look_after(app, house, figures)
     _describe(app)
     _tell(app, [route for route in (*operations.routes, *app.routes) if isinstance(route, Route)])
     return Gate(app, ambient=house.ambient, log=house.log, figures=figures, limits=house.limits)
-
-
-def _till(house: House) -> Till:
-    """Payments in the platform's name: for what the provider tells, and for whoever holds a payment's link."""
-
-    async def till() -> BillingService:
-        if "payments" not in house.services:
-            raise BillingNotReady("No payment provider is set up here.")
-        service: BillingService = await house.services["payments"][1](house.opened.platform)
-        return service
-
-    return till
-
-
-def _entrance(house: House) -> Entrance:
-    """The way in for whoever has no token yet."""
-
-    async def entrance() -> SignIn:
-        if "sign_in" not in house.services:
-            raise NotFound("Nobody is let in here without a token.")
-        service: SignIn = await house.services["sign_in"][1](house.opened.outside)
-        return service
-
-    return entrance
 
 
 def _look_after(app: FastAPI, house: House, figures: Figures) -> None:
