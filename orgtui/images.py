@@ -76,7 +76,7 @@ def _check_file(status: os.stat_result, shown: str) -> None:
         _refuse(f"{shown} is a directory; name the image file in it.")
     if not stat.S_ISREG(status.st_mode):
         _refuse(f"{shown} is not a plain file; name an image file.")
-    _check_size(status.st_size)
+    check_size(status.st_size)
 
 
 # From bytes.
@@ -84,7 +84,7 @@ def _check_file(status: os.stat_result, shown: str) -> None:
 
 def accept_logo(data: bytes) -> bytes:
     """The PNG that is kept for an upload; raises Invalid for all but a square PNG, JPEG or GIF of at most 2 MB."""
-    _check_size(len(data))
+    check_size(len(data))
     kind = next((kind for kind, magic in _MAGIC if data.startswith(magic)), None)
     if kind is None:
         _refuse("The logo is not a PNG, JPEG or GIF image, whatever its name; export it as one of these.")
@@ -146,7 +146,8 @@ def _on(ground: RGB, image: Image) -> Image:
     return alpha_composite(new("RGBA", image.size, (*ground, 255)), image).convert("RGB")
 
 
-def _check_size(size: int) -> None:
+def check_size(size: int) -> None:
+    """Raise Invalid for an image of so many bytes, if that is too many or none."""
     if size > LIMIT:
         # Rounded up, so that it never reads as the limit itself.
         tenths = -(-size * 10 // (1024 * 1024))

@@ -53,6 +53,6 @@ class SignIn(Protocol):
     async def enter(self, id_token: Secret) -> NewSecret:
         """A token for the member whose e-mail address the provider's ID token holds; each ID token opens once."""
 
-    @operation("POST", "/sign-in/invitation", needs=None, raises=(NotFound, Invalid))
+    @operation("POST", "/sign-in/invitation", needs=None, raises=(NotFound, Invalid), keyed=True)
     async def join(self, code: str, name: str) -> Joined:
         """Accept an invitation, and be let in: with a token of one's own, or else one signs in from now on."""

@@ -21,6 +21,7 @@ from orgtui.domain.errors import Forbidden, Unauthenticated
 from orgtui.key_tests import KeyTests
 from orgtui.server import app as server
 from orgtui.server.app import application
+from orgtui.server.desks import Services
 from orgtui.server.gate import Limits
 from orgtui.sign_in import SignIn
 from orgtui.store.contract import Store
@@ -64,7 +65,7 @@ class Street:
         self._houses, self._here = dict[str, House](), ContextVar[House]("here")
         nobody = Store(lambda contract: face(contract, self._outside))
         opened = SqlStore(nobody, _refuse, nobody, nobody, self._admit, lambda: None)
-        services: server.Services = {
+        services: Services = {
             "payments": (Payments, lambda store: self._service("payments", store)),
             "key_tests": (KeyTests, lambda store: self._service("key_tests", store)),
             "sign_in": (SignIn, lambda store: self._service("sign_in", store)),

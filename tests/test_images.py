@@ -491,7 +491,7 @@ def test_no_more_than_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     with (tmp_path / "huge.png").open("wb") as file:
         file.truncate(1 << 40)
     unloadable(tmp_path / "huge.png", r"1048576\.0 MB; max 2 MB")
-    monkeypatch.setattr("orgtui.images._check_size", lambda size: None)
+    monkeypatch.setattr("orgtui.images.check_size", lambda size: None)
     assert len(load_logo(tmp_path / "huge.png")) == LIMIT + 1
 
 

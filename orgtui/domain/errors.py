@@ -93,6 +93,12 @@ class Unreachable(OrgtuiError):
     code, status, exit_code = "unreachable", 503, 6
 
 
+class TooLarge(OrgtuiError):
+    """The request is larger than any that makes sense."""
+
+    code, status, exit_code = "too_large", 413, 2
+
+
 class TooMany(OrgtuiError):
     """Asked too often; `retry_after` is in how many seconds it may be tried again."""
 
@@ -133,6 +139,7 @@ ERRORS: dict[str, type[OrgtuiError]] = {
         LastOwner,
         KeyReused,
         Unreachable,
+        TooLarge,
         TooMany,
         Undelivered,
         StoreRefused,

@@ -42,8 +42,8 @@ class Admission:
         self._failures: OrderedDict[str, deque[tuple[datetime, bytes]]] = OrderedDict()
         self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
-    async def enter(self, request: Request) -> None:
-        """Find out who sends this request, for `guest`; raises Unauthenticated, TooMany."""
+    async def enter(self, request: Request) -> Guest:
+        """Who sends this request, and the store as it is for them; raises Unauthenticated, TooMany."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise Unauthenticated("A token is needed here: Authorization: Bearer orgtui_…")
@@ -58,13 +58,9 @@ class Admission:
             self._note_failure(address, digest)
             raise
         _keep(self._known, known, None, _KNOWN)
-        request.state.token, request.state.guest = guest.token, guest
-
-    @staticmethod
-    def guest(request: Request) -> Guest:
-        """Who sends this request, and the store as it is for them."""
-        found: Guest = request.state.guest
-        return found
+        # For the log.
+        request.state.token = guest.token
+        return guest
 
     def _address(self, request: Request) -> str:
         """Where it comes from: by a proxy, what that adds at the end; what stands before it anybody can have sent."""

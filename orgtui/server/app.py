@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 import orgtui
-from orgtui.billing.provider import BillingNotReady
-from orgtui.billing.service import BillingService
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.codes import new_token
-from orgtui.domain.errors import NotFound, OrgtuiError, Unauthenticated, Unreachable
+from orgtui.domain.errors import OrgtuiError, Unauthenticated, Unreachable
 from orgtui.server import problems
 from orgtui.server.admission import Admission
+from orgtui.server.desks import Services, entrance_of, till_of
 from orgtui.server.gate import Figures, Gate, Limits, Log
-from orgtui.server.pages import Entrance, Till, add_pages
+from orgtui.server.pages import add_pages
 from orgtui.server.routes import router
 from orgtui.server.webhooks import add_webhooks
-from orgtui.sign_in import SignIn
-from orgtui.store.contract import CONTRACTS, Store
+from orgtui.store.contract import CONTRACTS
 from orgtui.store.contract.access import PREFIXES, Kind
 from orgtui.store.contract.operation import Operation
-from orgtui.store.sql.store import SqlStore
-
-# Makes the object that does a contract's operations, for whoever's store it is given.
-Service = Callable[[Store], Awaitable[Any]]
-Services = Mapping[str, tuple[type[Any], Service]]
+from orgtui.store.sql.store import Guest, SqlStore
+from orgtui.store.wire import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +53,7 @@ def application(house: House) -> ASGIApp:
     figures = Figures()
     admission = Admission(house.opened.admit, house.ambient, figures, behind_proxy=house.behind_proxy)
 
-    async def perform(request: Request, declared: Operation, arguments: dict[str, Any]) -> Any:
-        guest = None if declared.needs is None else admission.guest(request)
+    async def perform(guest: Guest | None, declared: Operation, arguments: dict[str, Any]) -> Any:
         store = guest.store if guest else house.opened.outside
         section: Any
         if made := house.services.get(declared.section):
@@ -75,43 +70,19 @@ def application(house: House) -> ASGIApp:
         summary="The settings of an organization: team, usage, billing, provider keys, workspaces.",
         # To send a client elsewhere takes the word of its Host header.
         redirect_slashes=False,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
     )
     contracts = {**CONTRACTS, **{section: contract for section, (contract, _) in house.services.items()}}
     operations = router(contracts, admission.enter, perform)
     app.include_router(operations)
-    till = _till(house)
-    add_pages(app, house.opened.outside.team, till, _entrance(house), house.ambient, house.public_url)
+    till = till_of(house.services, house.opened.platform)
+    entrance = entrance_of(house.services, house.opened.outside)
+    add_pages(app, house.opened.outside.team, till, entrance, house.ambient, house.public_url)
     add_webhooks(app, till)
     _look_after(app, house, figures)
+    _describe(app)
     _tell(app, [route for route in (*operations.routes, *app.routes) if isinstance(route, Route)])
-    _secure(app)
     return Gate(app, ambient=house.ambient, log=house.log, figures=figures, limits=house.limits)
-
-
-def _till(house: House) -> Till:
-    """Payments in the platform's name: for what the provider tells, and for whoever holds a payment's link."""
-
-    async def till() -> BillingService:
-        if "payments" not in house.services:
-            raise BillingNotReady("No payment provider is set up here.")
-        service: BillingService = await house.services["payments"][1](house.opened.platform)
-        return service
-
-    return till
-
-
-def _entrance(house: House) -> Entrance:
-    """The way in for whoever has no token yet."""
-
-    async def entrance() -> SignIn:
-        if "sign_in" not in house.services:
-            raise NotFound("Nobody is let in here without a token.")
-        service: SignIn = await house.services["sign_in"][1](house.opened.outside)
-        return service
-
-    return entrance
 
 
 def _look_after(app: FastAPI, house: House, figures: Figures) -> None:
@@ -149,8 +120,8 @@ def _tell(app: FastAPI, routes: Sequence[Route]) -> None:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, _error: Exception) -> Response:
-        # It is raised on, to who writes it down.
-        return problems.response(problems.fault(request.state.id))
+        # Goes on to the gate, which writes it down; but Starlette would have answered by then, with words of its own.
+        return problems.fault(request.state.id)
 
     @app.exception_handler(RequestValidationError)
     async def refused(_request: Request, error: RequestValidationError) -> Response:
@@ -174,14 +145,14 @@ def _methods(routes: Sequence[Route], path: str) -> list[str]:
     return sorted({method for route in routes if route.path == template for method in route.methods or ()})
 
 
-def _secure(app: FastAPI) -> None:
-    """The documentation says how to come in."""
-    described = app.openapi
+def _describe(app: FastAPI) -> None:
+    """The documentation, which says how to come in; made once and now, because it is large and takes half a second."""
+    document = app.openapi()
+    schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes["token"] = {"type": "http", "scheme": "bearer", "description": "orgtui access create NAME"}
+    written = to_json(document)
 
-    def openapi() -> dict[str, Any]:
-        document = described()
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes["token"] = {"type": "http", "scheme": "bearer", "description": "orgtui access create NAME"}
-        return document
+    async def described(_request: Request) -> Response:
+        return Response(written, media_type=JSON)
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.add_route("/openapi.json", described, include_in_schema=False)

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.codes import is_token
-from orgtui.domain.errors import Forbidden, OrgtuiError, Unreachable
+from orgtui.domain.errors import MAY_BE_DONE, Forbidden, OrgtuiError, TooLarge, Unreachable
 from orgtui.server import problems
 from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, PREFIX
 
@@ -25,6 +25,8 @@ Log = Callable[[dict[str, Any]], None]
 # Of a request that is refused: bytes that are read all the same, and seconds.
 _IGNORED, _PATIENCE = 16 * 2**20, 2.0
 _SINGLE = ("Authorization", "Content-Type", IDEMPOTENCY_KEY, IF_MATCH)
+# Bytes of an answer that are on their way at once.
+_PART = 16 * 2**10
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -80,13 +82,16 @@ class Gate:
             try:
                 await self._answer(scope, receive, answering.send)
             except OrgtuiError as error:
-                await problems.response(error)(scope, receive, answering.send)
+                # An answer that has begun ends there, and with it the connection.
+                if not answering.status:
+                    await problems.response(error)(scope, receive, answering.send)
             except Exception as error:  # noqa: BLE001 (nobody else would write it down)
                 await self._broken(scope, answering, error)
         self._note(scope, answering, perf_counter() - began)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, arriving, body = Headers(scope=scope), _Arriving(receive), bytearray()
+        patience = asyncio.timeout(self._limits.answer)
         try:
             try:
                 _check(headers, scope["path"])
@@ -94,19 +99,23 @@ class Gate:
                 known = is_token(headers.get("authorization", "").partition(" ")[2])
                 limit = self._limits.body if known else self._limits.body_of_strangers
                 await self._take(headers, arriving, limit, body)
-            except (Forbidden, problems.Malformed, problems.TooLarge, problems.WrongType):
+            except (Forbidden, TooLarge, problems.Malformed, problems.WrongType):
                 await arriving.ignore()
                 raise
-            async with asyncio.timeout(self._limits.answer):
+            async with patience:
                 await self._app(scope, _again(body, receive), send)
         except TimeoutError:
-            raise Unreachable(f"The store did not answer within {self._limits.answer:g} s; try again.") from None
+            if not patience.expired():
+                raise
+            # What was begun on a thread goes on there.
+            then = "Try again." if scope["method"] in ("GET", "HEAD") else MAY_BE_DONE
+            raise Unreachable(f"The store did not answer within {self._limits.answer:g} s. {then}") from None
         finally:
             self._held -= len(body)
 
     async def _take(self, headers: Headers, receive: Receive, limit: int, body: bytearray) -> None:
         """Take in the *body*; raises TooLarge, TooSlow, and Unreachable where there is too much of others."""
-        too_large = problems.TooLarge(f"The body is larger than {limit:,} bytes.")
+        too_large = TooLarge(f"The body is larger than {limit:,} bytes.")
         told = headers.get("content-length", "0")
         if not told.isdecimal() or int(told) > limit:
             raise too_large
@@ -130,7 +139,7 @@ class Gate:
         # The types on the way, and no values: those may be secrets.
         self._log({"level": "error", "id": answering.id, "error": type(error).__name__, "at": _places(error)})
         if not answering.status:
-            await problems.response(problems.fault(answering.id))(scope, _nothing, answering.send)
+            await problems.fault(answering.id)(scope, _nothing, answering.send)
 
     def _note(self, scope: Scope, answering: _Answering, seconds: float) -> None:
         state, route = scope["state"], scope.get("route")
@@ -166,7 +175,12 @@ class _Answering:
             if self.status in (408, 413, 503):
                 # What else of the request is still to come is not read.
                 headers["Connection"] = "close"
-        await self._send(message)
+        # In parts, each of which waits until the one before was taken: what is not read is not all written.
+        body = message.get("body", b"")
+        last = max(len(body) - 1, 0) // _PART * _PART
+        for at in range(0, last, _PART):
+            await self._send({**message, "body": body[at : at + _PART], "more_body": True})
+        await self._send({**message, "body": body[last:]} if last else message)
 
 
 def _check(headers: Headers, path: str) -> None:

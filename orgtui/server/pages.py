@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI, Request, Response
@@ -14,19 +13,13 @@ from orgtui.domain.errors import Invalid, KeyReused, NotFound, OrgtuiError
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.roles import Role
+from orgtui.server.desks import Entrance, Till
 from orgtui.server.html import copied, elsewhere, form, line, page, steps
-from orgtui.sign_in import Joined, SignIn
+from orgtui.sign_in import Joined
 from orgtui.store.contract.billing import Payment, PaymentStatus
 from orgtui.store.contract.operation import idempotency_key
 from orgtui.store.contract.team import Invited, Team
 
-if TYPE_CHECKING:
-    from orgtui.billing.service import BillingService
-
-# Payments in the platform's name; raises BillingNotReady where there is no provider.
-Till = Callable[[], Awaitable["BillingService"]]
-# What lets in whoever has no token yet.
-Entrance = Callable[[], Awaitable[SignIn]]
 _AS = {Role.OWNER: "an owner", Role.ADMIN: "an admin"}
 _FORM, _FIELDS, _LONGEST_NAME, _NONCE = "application/x-www-form-urlencoded", 10, 60, 16
 _BACK = "Go back to your terminal."

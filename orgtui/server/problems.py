@@ -18,6 +18,7 @@ from orgtui.domain.errors import (
     NotFound,
     OrgtuiError,
     StoreRefused,
+    TooLarge,
     TooMany,
     Unauthenticated,
     Unreachable,
@@ -65,12 +66,6 @@ class TooSlow(OrgtuiError):
     code, status, exit_code = "too_slow", 408, 6
 
 
-class TooLarge(OrgtuiError):
-    """The request is larger than any that makes sense."""
-
-    code, status, exit_code = "too_large", 413, 2
-
-
 class WrongType(OrgtuiError):
     """The body is not plain JSON."""
 
@@ -91,11 +86,6 @@ class Fault(OrgtuiError):
     code = "fault"
 
 
-def fault(id: str) -> Fault:
-    """One, under the request's *id*."""
-    return Fault(f"The server failed; its log has it under {id}.")
-
-
 def response(error: OrgtuiError) -> Response:
     """The answer that tells of an error."""
     headers = {}
@@ -106,6 +96,11 @@ def response(error: OrgtuiError) -> Response:
     if isinstance(error, Ambiguous):
         headers["Connection"] = "close"
     return Response(to_json(problem_of(error)), error.status, headers, PROBLEM)
+
+
+def fault(id: str) -> Response:
+    """The answer to request *id* when something failed that nobody thought of."""
+    return response(Fault(f"The server failed; its log has it under {id}."))
 
 
 def invalid(error: ValidationError) -> Invalid:
@@ -145,7 +140,8 @@ def documented(operation: Operation, *, versioned: bool) -> dict[int | str, dict
     """Every refusal that an operation can answer, by status, as OpenAPI writes them."""
     kinds: set[type[OrgtuiError]] = {*operation.raises, *_ALWAYS}
     kinds |= {Forbidden, Unauthenticated} if operation.needs else set()
-    kinds |= {Conflict, KeyReused} if operation.writes else set()
+    kinds |= {Conflict} if operation.writes else set()
+    kinds |= {KeyReused} if operation.keyed else set()
     kinds |= {VersionMissing} if versioned else set()
     found: dict[int | str, dict[str, Any]] = {}
     for kind in sorted(kinds, key=lambda kind: (kind.status, kind.code)):

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 
@@ -17,17 +18,22 @@ from orgtui.server.examples import example
 from orgtui.server.problems import VersionMissing, WrongType, documented, invalid
 from orgtui.store.contract.operation import Operation, idempotency_key, operations
 from orgtui.store.incoming import ByTheLetter
+from orgtui.store.sql.store import Guest
 from orgtui.store.wire import IDEMPOTENCY_KEY, IF_MATCH, JSON, SLASHED, Shape, etag, shape, version_of
 
 # Finds out who asks, or raises.
-Enter = Callable[[Request], Awaitable[None]]
-# Who asks, and what: the answer of an operation with its arguments for whoever the request is from.
-Perform = Callable[[Request, Operation, dict[str, Any]], Awaitable[Any]]
+Enter = Callable[[Request], Awaitable[Guest]]
+# Who asks, None where anybody may, and what: the answer of an operation with its arguments.
+Perform = Callable[[Guest | None, Operation, dict[str, Any]], Awaitable[Any]]
 _KEY_PATTERN = r"^[!-~]([ -~]{0,198}[!-~])?$"
 
 
 class _Raw(Request):
-    """A request whose JSON nobody has read yet: it is read once, strictly, by what knows its types."""
+    """A request of *guest*, whose JSON nobody has read yet: it is read once, strictly, by what knows its types."""
+
+    def __init__(self, request: Request, guest: Guest | None) -> None:
+        super().__init__(request.scope, request.receive)
+        self.guest = guest
 
     async def json(self) -> Any:
         return await self.body()
@@ -41,12 +47,11 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
             handle, open_to_all = super().get_route_handler(), "security" not in (self.openapi_extra or {})
 
             async def read(request: Request) -> Response:
-                if not open_to_all:
-                    await enter(request)
-                _know(request, self.dependant.query_params)
+                guest = None if open_to_all else await enter(request)
+                _know(request, self.dependant)
                 if self.body_field is not None:
                     _expect_json(request)
-                return await handle(_Raw(request.scope, request.receive))
+                return await handle(_Raw(request, guest))
 
             return read
 
@@ -57,9 +62,12 @@ def router(contracts: Mapping[str, type[Any]], enter: Enter, perform: Perform) -
     return made
 
 
-def _know(request: Request, declared: list[Any]) -> None:
+def _know(request: Request, declared: Dependant) -> None:
     """What nobody asked for is refused, as in a body, and what is told twice: it was meant to say something."""
-    names = {parameter.alias for parameter in declared}
+    headers = {parameter.alias for parameter in declared.header_params}
+    if request.method != "GET" and IDEMPOTENCY_KEY in request.headers and IDEMPOTENCY_KEY not in headers:
+        raise Invalid("This takes no idempotency key: send it without, and look before you do it again.")
+    names = {parameter.alias for parameter in declared.query_params}
     for number, (name, _) in enumerate(told := request.query_params.multi_items()):
         if name not in names:
             raise Invalid("There is no such parameter here, in the query.", known=sorted(names))
@@ -113,10 +121,10 @@ def _endpoint(to: Shape, perform: Perform) -> Callable[..., Awaitable[Response]]
         request, key, match, body = (given.pop(name, None) for name in _OURS)
         arguments = given if body is None else given | to.arguments(body, _seen(to, match))
         if key is None:
-            answer = await perform(request, declared, arguments)
+            answer = await perform(request.guest, declared, arguments)
         else:
             with idempotency_key(key):
-                answer = await perform(request, declared, arguments)
+                answer = await perform(request.guest, declared, arguments)
         return _written(declared, answer)
 
     # FastAPI reads from it what to look for in the request, and what to document.
@@ -144,7 +152,7 @@ def _parameters(to: Shape) -> Iterator[inspect.Parameter]:
         body: Any = to.body
         media = Annotated[body, _strict(body), Body(media_type=JSON, examples=[example(body)])]
         yield inspect.Parameter("_body", kind, annotation=media)
-    if to.operation.writes:
+    if to.operation.keyed:
         told = "Of your own making, one for each attempt: the same request with the same key happens once."
         yield inspect.Parameter(
             "_key",

@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from orgtui.server.services import services
 from orgtui.settings import Settings, is_loopback
 
 _HEADERS, _IDLE, _END, _CONNECTIONS = 10.0, 15, 10, 1_000
+# Of answers that are not read: seconds for each, and how many may wait at once, each of them memory.
+_TAKING, _UNREAD = 10.0, 64
+# Of each connection, what the system keeps of an answer: left alone it takes megabytes, which nobody counts.
+_SENT = 64 * 2**10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,8 @@ def serve(settings: Settings, ambient: Ambient, at: Listening) -> None:
 
 def _config(app: Any, at: Listening) -> uvicorn.Config:
     tls = {"ssl_certfile": at.certificate, "ssl_keyfile": at.key} if at.certificate else {}
+    # What asyncio holds ready for whatever comes over TLS: for each connection, also one that says nothing, 256 KB.
+    SSLProtocol.max_size = 16 * 2**10
     config = uvicorn.Config(
         app,
         http=_Patient,
@@ -111,13 +118,16 @@ class _Told(logging.Handler):
 
 
 class _Patient(H11Protocol):
-    """Waits so long for a request's headers and no longer: uvicorn itself waits for ever."""
+    """Waits so long for a request's headers, and for its answer to be read, and no longer: uvicorn waits for ever."""
 
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """A client is there."""
         super().connection_made(transport)
+        # All that the system does not take is waiting for the client. Under TLS a limit of 0 is never fallen below.
+        transport.set_write_buffer_limits(1 if self.scheme == "https" else 0)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -128,7 +138,26 @@ class _Patient(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """A client is gone."""
         self._forget()
+        self._read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """A client does not read. Where too many do not, the one goes that has not for the longest time."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(_TAKING, self._hang_up)
+        unread = {one: one._unread.when() for one in self.connections if isinstance(one, _Patient) and one._unread}
+        if len(unread) > _UNREAD:
+            min(unread, key=lambda one: unread[one])._hang_up()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._read()
+        super().resume_writing()
+
+    def _hang_up(self) -> None:
+        self._read()
+        # To close would be to wait until all was read.
+        self.transport.abort()
 
     def _watch(self) -> None:
         if self.conn.their_state is not h11.IDLE:
@@ -140,6 +169,11 @@ class _Patient(H11Protocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
 
 class _Server(uvicorn.Server):
@@ -168,6 +202,7 @@ def _listener(at: Listening) -> Iterator[socket.socket]:
         raise Invalid(f"{place} is no address of this machine: {error.strerror}.", field="host") from error
     with closing(listener):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT)
         try:
             listener.bind(address)
             listener.listen(1024)

@@ -10,7 +10,7 @@ from orgtui.billing.service import BillingService
 from orgtui.composition import billing_service, key_service, sign_in_service
 from orgtui.domain.ambient import Ambient
 from orgtui.key_tests import KeyTests
-from orgtui.server.app import Services
+from orgtui.server.desks import Services
 from orgtui.settings import Settings
 from orgtui.sign_in import SignIn
 from orgtui.store.contract import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 
-from orgtui.server.pages import Till
+from orgtui.server.desks import Till
 
 
 def add_webhooks(app: FastAPI, till: Till) -> None:

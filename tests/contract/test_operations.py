@@ -20,7 +20,7 @@ from orgtui.store.contract.access import Kind, NewToken, SignedIn
 from orgtui.store.contract.api_keys import NewKey
 from orgtui.store.contract.billing import NewCredit, NewPayment, PaymentStatus, PlanAction, PlanRequest, Reversal
 from orgtui.store.contract.general import GeneralChanges
-from orgtui.store.contract.operation import Operation, idempotency_key, operations
+from orgtui.store.contract.operation import MOST_TEXT, Operation, idempotency_key, operations
 from orgtui.store.contract.team import Delivery, NewInvitation
 from orgtui.store.contract.usage import UsageBatch
 from orgtui.store.contract.workspaces import Inventory, NewWorkspace, WorkspaceChanges
@@ -272,6 +272,31 @@ def test_what_no_database_keeps_is_refused_by_every_one(backend: Backend, world:
         wait(stores[OWNER].usage.record(UsageBatch(calls=(CALL, replace(CALL, model="gpt\0")))))
     assert told.value.field == "model"
     assert everything(backend) == before
+
+
+def test_what_fits_no_request_is_refused_by_every_store(backend: Backend, world: World) -> None:
+    before, stores = everything(backend), {who: backend.open(who) for who in (OWNER, PLATFORM)}
+    large = Inventory(workflows={f"{n:0300}": "Ä" * 100 for n in range(5_000)}, agents={})
+    for refused in (
+        stores[OWNER].general.set_logo(bytes(3_500_000)),
+        stores[OWNER].workspaces.set_logo(world.workspace, bytes(3_500_000)),
+    ):
+        with pytest.raises(Invalid, match=r"3\.4 MB; max 2 MB"):
+            wait(refused)
+    with pytest.raises(Invalid, match="more than 2 MB of text"):
+        wait(stores[PLATFORM].workspaces.set_inventory(world.workspace, large))
+    assert everything(backend) == before
+
+
+def test_what_is_no_larger_fits(backend: Backend, world: World) -> None:
+    """Whatever it is spelled with, and however many there are of it."""
+    platform = backend.open(PLATFORM)
+    most = {f"{n:05}" + "x" * 180: "“é”" * 2 for n in range(10_000)}
+    assert sum(len((id_ + name).encode()) for id_, name in most.items()) > 0.9 * MOST_TEXT
+    held = wait(platform.workspaces.set_inventory(world.workspace, Inventory(workflows=most, agents={})))
+    assert held.workflows == len(most)
+    calls = tuple(replace(CALL, id=f"{n:05}" + "x" * 300, model="“gpt”") for n in range(5_000))
+    assert wait(platform.usage.record(UsageBatch(calls=calls))).new == len(calls)
 
 
 NONE = "none_such"

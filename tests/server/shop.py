@@ -20,7 +20,8 @@ from orgtui.composition import billing_service, open_sql
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.money import Money
 from orgtui.domain.roles import Role
-from orgtui.server.app import House, Services, application
+from orgtui.server.app import House, application
+from orgtui.server.desks import Services
 from orgtui.server.services import services
 from orgtui.settings import Settings, Stripe
 from orgtui.sign_in import SignIn

@@ -27,7 +27,8 @@ from orgtui.key_service import DemoChecker, KeyService
 from orgtui.key_tests import KeyTests
 from orgtui.master_keys import beside
 from orgtui.oidc.service import NoSignIn
-from orgtui.server.app import House, Services, application
+from orgtui.server.app import House, application
+from orgtui.server.desks import Services
 from orgtui.server.gate import Limits, lines
 from orgtui.sign_in import SignIn
 from orgtui.store.contract import CONTRACTS, Store

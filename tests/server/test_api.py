@@ -12,10 +12,11 @@ from schemathesis.schemas import BaseSchema
 from orgtui.server.gate import Limits
 from orgtui.store.contract.access import NewToken
 from orgtui.store.contract.general import GeneralChanges
+from orgtui.store.contract.operation import Operation
 from orgtui.store.contract.workspaces import NewWorkspace
 from tests.server import fuzz
 from tests.server.site import BY_ID, EVERY, Site
-from tests.server.test_access import ARGUMENTS
+from tests.server.test_access import ARGUMENTS, arguments
 
 IDS = [declared.id for declared in EVERY]
 
@@ -169,6 +170,23 @@ def test_what_is_no_number_is_told_in_words(site: Site) -> None:
     assert site.get("/audit?limit=abc").json["detail"] == "query.limit: no number, and neither true nor false."
 
 
+def test_who_joins_with_a_key_is_told_the_token_twice(site: Site) -> None:
+    first, again = (
+        site.do(BY_ID["sign_in.join"], ARGUMENTS["sign_in.join"](site.kit.world), None, Idempotency_Key="one")
+        for _ in range(2)
+    )
+    assert (first.status, first.json["token"] is not None, again.body == first.body) == (200, True, True)
+
+
+@pytest.mark.parametrize("declared", [one for one in EVERY if one.writes and not one.keyed], ids=lambda one: one.id)
+def test_where_several_things_are_done_no_key_is_taken(site: Site, declared: Operation) -> None:
+    """Of what is asked for again something would have been done: it is refused before anything is."""
+    before = site.rows("SELECT max(seq) FROM audit")
+    answer = site.do(declared, arguments(declared, site.kit.world), "owner", Idempotency_Key="one")
+    assert (answer.status, answer.code, "no idempotency key" in answer.json["detail"]) == (422, "invalid", True)
+    assert site.rows("SELECT max(seq) FROM audit") == before
+
+
 def test_a_body_has_a_limit(site: Site) -> None:
     """Its last byte still counts; a stranger has less of it."""
     limits, whole = Limits(), b'{"name": "x", "description": "%s"}'
@@ -205,7 +223,7 @@ def with_word(value: Any, word: str) -> Any:
 @pytest.mark.parametrize("which", WORDS)
 def test_no_word_is_a_fault(site: Site, which: str) -> None:
     for declared in EVERY:
-        given = ARGUMENTS.get(declared.id, lambda _: {})(site.kit.world)
+        given = arguments(declared, site.kit.world)
         changed = {
             name: value if f"{{{name}}}" in declared.path else with_word(value, WORDS[which])
             for name, value in given.items()

@@ -17,7 +17,7 @@ import pytest
 
 from orgtui.billing.payments import Payments
 from orgtui.domain.ambient import system_ambient
-from orgtui.domain.errors import MAY_BE_DONE, OrgtuiError, Unauthenticated, Unreachable
+from orgtui.domain.errors import MAY_BE_DONE, OrgtuiError, TooLarge, Unauthenticated, Unreachable
 from orgtui.secret import Secret
 from orgtui.store.contract import Store
 from orgtui.store.contract.access import NewToken
@@ -135,9 +135,11 @@ def test_a_write_goes_through_a_fault_that_passes_and_happens_once(line: Line, f
 
 
 def test_what_only_the_server_refuses_is_told_in_its_words(line: Line) -> None:
-    with pytest.raises(OrgtuiError, match="The body is larger than 4,194,304 bytes") as refused:
-        wait(line.store.general.set_logo(b"x" * 5_000_000))
-    assert not isinstance(refused.value, Unreachable)
+    # What grows on its way: for each of these characters JSON has six.
+    large = NewWorkspace(name="Large", description="\x01" * 800_000)
+    with pytest.raises(TooLarge, match="The body is larger than 4,194,304 bytes") as refused:
+        wait(line.store.workspaces.create(large))
+    assert refused.value.exit_code == 2
     assert not isinstance(read(line), OrgtuiError)
 
 

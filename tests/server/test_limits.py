@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import select
@@ -13,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,15 +28,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from orgtui.domain.ambient import system_ambient
-from orgtui.domain.errors import Unreachable
+from orgtui.domain.errors import MAY_BE_DONE, Unreachable
 from orgtui.master_keys import beside
+from orgtui.oidc.service import NoSignIn
 from orgtui.secret import Secret
 from orgtui.server import serve as serving_
 from orgtui.server.gate import Limits
+from orgtui.sign_in import Provider
+from orgtui.store.contract.workspaces import NewWorkspace
 from orgtui.store.remote import open_remote_store
 from tests.contract.conftest import ADMIN, wait
 from tests.server.process import MEGABYTE, Served, received, refused, serve, status
-from tests.server.site import Kit, Site, listening, serving
+from tests.server.site import BY_ID, Kit, Site, listening, serving
 
 HUGE = 100 * MEGABYTE
 GROWTH = 50 * MEGABYTE
@@ -269,6 +273,62 @@ def dripped(place: Any, head: bytes, pause: float) -> tuple[bytes, float]:
         return received(line), time.monotonic() - began
 
 
+# What strangers may ask for, which is large; as often as this, no buffer on the way takes it.
+UNREAD, OFTEN = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n", 8
+
+
+@contextmanager
+def deaf(place: Any, many: int) -> Iterator[list[socket.socket]]:
+    """Clients that ask, one after the other, and do not read."""
+    with ExitStack() as held:
+        lines = [held.enter_context(socket.socket()) for _ in range(many)]
+        for line in lines:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            line.connect(place)
+            line.sendall(UNREAD * OFTEN)
+            # Many at once are work as well, and here it is about what comes after.
+            time.sleep(0.01)
+        # Until each has been told as much as is written to somebody who does not read.
+        time.sleep(1)
+        yield lines
+
+
+def test_clients_that_do_not_read_are_let_go(made: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(made, tmp_path)
+    with listening(site.app, http=serving_._Patient, proxy_headers=False) as site.url:
+        place = ("127.0.0.1", int(site.url.rpartition(":")[2]))
+        heard = site.ask("GET", "/openapi.json").body
+        assert json.loads(heard)["components"]["securitySchemes"]
+        monkeypatch.setattr(serving_, "_UNREAD", 3)
+        with deaf(place, 6) as lines:
+            # Of too many the first: the others may still read.
+            assert [received_whole(line, heard) for line in lines] == [False] * 3 + [True] * 3
+        monkeypatch.setattr(serving_, "_TAKING", 0.5)
+        with deaf(place, 3) as lines:
+            assert [received_whole(line, heard) for line in lines] == [False] * 3
+    site.close()
+
+
+def received_whole(line: socket.socket, answer: bytes) -> bool:
+    """Whether all is there that was asked for."""
+    line.settimeout(3)
+    found = 0
+    with suppress(TimeoutError, ConnectionError):
+        while found < OFTEN * len(answer) and (part := line.recv(65536)):
+            found += len(part)
+    return found >= OFTEN * len(answer)
+
+
+@pytest.mark.soak
+def test_hundreds_of_clients_that_do_not_read(served: Served) -> None:
+    with deaf(served.place, 900):
+        assert max(served.quick() for _ in range(20)) < 2
+        time.sleep(serving_._TAKING)
+        with served.connect() as line:
+            line.sendall(served.head(path="/metrics", Connection="close"))
+            assert b"orgtui_requests_running 1.0" in received(line)
+
+
 @pytest.mark.soak
 def test_hundreds_of_slow_clients(served: Served) -> None:
     head = served.head("POST", "/v1/workspaces", Content_Length="100000")
@@ -285,6 +345,51 @@ def test_hundreds_of_slow_clients(served: Served) -> None:
     assert slowest < 2
     assert {status(answer) for answer, _ in found} == {0, 408}
     assert max(seconds for _, seconds in found) < 20
+
+
+class SlowDoor(NoSignIn):
+    """Does not say in time where people sign in, and then fails for a reason of its own."""
+
+    own = False
+
+    async def provider(self) -> Provider:
+        if self.own:
+            raise TimeoutError
+        await asyncio.sleep(10)
+        raise AssertionError
+
+
+def test_what_took_too_long_may_be_done(
+    made: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(made, tmp_path, limits=Limits(answer=0.5))
+    with listening(site.app, http=serving_._Patient, proxy_headers=False) as site.url:
+        # That the token was used is noted first, or that would be what waits.
+        assert site.do(BY_ID["workspaces.create"], {"workspace": NewWorkspace(name="First")}, "owner").status == 200
+        with closing(sqlite3.connect(site.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            answer = site.do(BY_ID["workspaces.create"], {"workspace": NewWorkspace(name="Late")}, "owner")
+        assert (answer.status, answer.json["detail"]) == (503, f"The store did not answer within 0.5 s. {MAY_BE_DONE}")
+        end = time.monotonic() + 5
+        while not (there := site.rows("SELECT 1 FROM workspaces WHERE name = 'Late'")) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert there
+        site.door = door = SlowDoor(site.opened.outside, site.opened.platform)
+        answer = site.get("/sign-in", None)
+        assert (answer.status, answer.json["detail"]) == (503, "The store did not answer within 0.5 s. Try again.")
+        door.own = True
+        answer = site.get("/sign-in", None)
+        assert (answer.status, answer.code) == (500, "fault")
+        assert answer.headers["x-request-id"] in answer.json["detail"]
+        # One that has begun is cut off, and that is no fault; the one in the log was the door's.
+        monkeypatch.setattr(serving_, "_TAKING", 1.0)
+        heard = site.ask("GET", "/openapi.json").body
+        with deaf(("127.0.0.1", int(site.url.rpartition(":")[2])), 1) as (line,):
+            assert not received_whole(line, heard)
+        assert "".join(site.log).count('"level": "error"') == 1
+        # Nor does anything wait to be told in the middle of it.
+        assert "without completing response" in caplog.text
+    site.close()
 
 
 # The program.

@@ -76,6 +76,14 @@ def test_its_refusals_are_documented(document: dict[str, Any], declared: Operati
 
 
 @pytest.mark.parametrize("declared", EVERY, ids=named)
+def test_its_key_is_documented(document: dict[str, Any], declared: Operation) -> None:
+    told = documented(document, declared)
+    takes = declared.id == "sign_in.join" or (declared.writes and declared.section in list(CONTRACTS))
+    assert takes == ("Idempotency-Key" in [parameter["name"] for parameter in told.get("parameters", [])])
+    assert takes == ("`key_reused`" in told["responses"].get("409", {"description": ""})["description"])
+
+
+@pytest.mark.parametrize("declared", EVERY, ids=named)
 def test_its_example_is_valid(document: dict[str, Any], declared: Operation) -> None:
     body = shape(declared).body
     if body is None:

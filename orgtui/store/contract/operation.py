@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ STRICT: Final[dict[str, Any]] = {"extra": "forbid"}
 _DECLARED = "__operation__"
 # What a float holds too, and so what every program means that reads it (RFC 7493); databases hold more.
 LARGEST: Final = 2**53 - 1
+# Bytes of one operation's texts: with the names of all fields, and the figures, they fit the body of a request.
+MOST_TEXT: Final = 2 * 2**20
 _NO_TEXT = {type(None), bool, int, Decimal, datetime, date, bytes}
 _key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
 
@@ -35,7 +37,7 @@ class Operation:
     """One declared operation: GET reads, every other verb writes.
 
     `path` may name parameters in braces. `needs` is None where the request carries its own right, as an invitation's
-    code does.
+    code does. `keyed`: a write that carries an idempotency key happens once.
     """
 
     section: str
@@ -44,6 +46,7 @@ class Operation:
     path: str
     needs: Permission | None
     raises: tuple[type[OrgtuiError], ...]
+    keyed: bool
     signature: inspect.Signature
     method: Callable[..., Any]
 
@@ -71,15 +74,25 @@ class Operation:
 
 
 def operation(
-    verb: str, path: str, *, needs: Permission | None, raises: tuple[type[OrgtuiError], ...] = ()
+    verb: str,
+    path: str,
+    *,
+    needs: Permission | None,
+    raises: tuple[type[OrgtuiError], ...] = (),
+    keyed: bool = False,
 ) -> Callable[[F], F]:
-    """Declare a method of a contract as an operation."""
+    """Declare a method of a contract as an operation.
+
+    All writes of the store are *keyed*, each being one transaction. What stands above the store does several things,
+    one of which another service may do, and so has to say it.
+    """
 
     def declare(method: F) -> F:
-        section = method.__module__.rpartition(".")[2]
+        package, _, section = method.__module__.rpartition(".")
+        once = verb != "GET" and (keyed or package == __package__)
         signature = inspect.signature(method)
         signature = signature.replace(parameters=list(signature.parameters.values())[1:])
-        declared = Operation(section, method.__name__, verb, path, needs, raises, signature, method)
+        declared = Operation(section, method.__name__, verb, path, needs, raises, once, signature, method)
         setattr(method, _DECLARED, declared)
         return method
 
@@ -113,28 +126,47 @@ def face(contract: type[C], invoke: Invoke) -> C:
 
 
 def _refuse_what_no_store_keeps(arguments: Mapping[str, Any]) -> None:
-    """Here, so that no store and no operation has to think of it; raises Invalid on the field."""
+    """Here, so that no store and no operation has to think of it; raises Invalid on the field.
+
+    What is too large for a request is refused by the stores that need none, too: they are the same to whoever asks.
+    """
+    size = 0
     for name, value in arguments.items():
         if type(value) is int and abs(value) > LARGEST:
             raise Invalid(f"“{name}” is too large a number.", field=name)
-        if field := _field_of_no_text(name, value):
-            raise Invalid(f"There is a NUL or half a character in “{field}”, which no text has.", field=field)
+        if type(value) is bytes:
+            _refuse_large_images(len(value))
+        for field, text in _texts(name, value):
+            if not keepable(text):
+                raise Invalid(f"There is a NUL or half a character in “{field}”, which no text has.", field=field)
+            size += len(text) if text.isascii() else len(text.encode())
+    if size > MOST_TEXT:
+        raise Invalid(f"This is more than {MOST_TEXT // 2**20} MB of text at once; send it in parts.")
 
 
-def _field_of_no_text(field: str, value: Any) -> str | None:
-    if isinstance(value, str):
-        return None if keepable(value) else field
-    if isinstance(value, tuple | list | frozenset | set):
-        parts: Any = ((field, part) for part in value)
-    elif isinstance(value, Mapping):
-        parts = ((field, part) for pair in value.items() for part in pair)
-    else:
-        parts = ((name, getattr(value, name)) for name in getattr(value, "__dataclass_fields__", ()))
-    for name, part in parts:
-        # Of thousands of events most is no text: each call that is not made is felt.
-        if type(part) not in _NO_TEXT and (found := _field_of_no_text(name, part)):
-            return found
-    return None
+def _refuse_large_images(size: int) -> None:
+    from orgtui.images import check_size
+
+    check_size(size)
+
+
+def _texts(field: str, value: Any) -> Iterator[tuple[str, str]]:
+    """All texts in a value, each with the name of the field it stands in."""
+    left = [(field, value)]
+    while left:
+        field, value = left.pop()
+        if isinstance(value, str):
+            yield field, value
+            continue
+        parts: Iterable[tuple[str, Any]]
+        if isinstance(value, tuple | list | frozenset | set):
+            parts = ((field, part) for part in value)
+        elif isinstance(value, Mapping):
+            parts = ((field, part) for pair in value.items() for part in pair)
+        else:
+            parts = ((name, getattr(value, name)) for name in getattr(value, "__dataclass_fields__", ()))
+        # Of thousands of events most is no text: each turn that is not made is felt.
+        left += [part for part in parts if type(part[1]) not in _NO_TEXT]
 
 
 @contextmanager
