@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,12 +70,15 @@ def street() -> Iterator[tuple[str, Street]]:
 @pytest.fixture(params=BACKENDS)
 def founded(request: pytest.FixtureRequest, memory: Path, clock: Clock) -> Iterator[Founder]:
     """Makes organizations, in UTC unless another timezone is named."""
-    made: list[Backend] = []
+    made, numbers = list[Backend](), count()
     over_http, database = request.param.startswith("http"), request.param.rpartition(" ")[2]
     kept = request.getfixturevalue("templates" if database == "sqlite" else "postgres")
 
     def make(timezone: str = "UTC") -> Backend:
-        directory = memory / str(len(made))
+        # Two are the most that a test compares; of hundreds the server would have too many connections.
+        while len(made) > 1:
+            made.pop(0).close()
+        directory = memory / str(next(numbers))
         directory.mkdir()
         behind = (
             Sqlite(directory, kept, clock, timezone)
