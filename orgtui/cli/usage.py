@@ -17,6 +17,7 @@ from orgtui.domain.providers import display_name
 from orgtui.domain.text import clean
 from orgtui.domain.usage import Call, Funding, Run
 from orgtui.store.contract import Store
+from orgtui.store.contract.operation import in_parts
 from orgtui.store.contract.usage import (
     UNASSIGNED,
     DayExecutions,
@@ -223,26 +224,23 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _batches(items: Iterable[object], tally: _Tally) -> Iterator[UsageBatch]:
+    for part in in_parts(_events(items, tally), BATCH):
+        runs = tuple(event for event in part if isinstance(event, Run))
+        yield UsageBatch(runs=runs, calls=tuple(event for event in part if isinstance(event, Call)))
+
+
+def _events(items: Iterable[object], tally: _Tally) -> Iterator[Run | Call]:
     from orgtui.sources.reader import Refused, Skipped
 
-    runs: list[Run] = []
-    calls: list[Call] = []
     for item in items:
-        if isinstance(item, Run):
-            runs.append(item)
-        elif isinstance(item, Call):
-            calls.append(item)
+        if isinstance(item, Run | Call):
+            yield item
         elif isinstance(item, Skipped):
             tally.skipped += 1
         elif isinstance(item, Refused):
             tally.refused += 1
             if len(tally.reasons) < _SHOWN:
                 tally.reasons.append(f"{item.where}: {item.reason}")
-        if len(runs) + len(calls) >= BATCH:
-            yield UsageBatch(runs=tuple(runs), calls=tuple(calls))
-            runs, calls = [], []
-    if runs or calls:
-        yield UsageBatch(runs=tuple(runs), calls=tuple(calls))
 
 
 def _tell_kept(kept: int, error: BaseException, as_json: bool) -> None:

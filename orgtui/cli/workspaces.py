@@ -17,6 +17,7 @@ from orgtui.domain.months import Month, zone_or_utc
 from orgtui.domain.roles import WorkspaceRole
 from orgtui.domain.text import clean
 from orgtui.store.contract import Store
+from orgtui.store.contract.operation import in_parts
 from orgtui.store.contract.workspaces import (
     Inventory,
     NewWorkspace,
@@ -347,8 +348,10 @@ def _import(arguments: argparse.Namespace) -> int:
 
     async def question(store: Store) -> tuple[Workspace, int]:
         before = await named(store, arguments.name)
-        inventory = Inventory(workflows=found, agents={})
-        after = await store.workspaces.set_inventory(before.id, inventory, replace=False)
+        after = before
+        for part in in_parts(found.items(), len(found)):
+            inventory = Inventory(workflows=dict(part), agents={})
+            after = await store.workspaces.set_inventory(before.id, inventory, replace=False)
         return after, after.workflows - before.workflows
 
     space, new = ask(arguments, question)

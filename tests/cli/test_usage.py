@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from orgtui.cli import usage
+from orgtui.sources.fields import LONGEST_ID
+from orgtui.store.contract.operation import MOST_TEXT
 from tests.cli.conftest import Run
 from tests.places import small_disk
 
@@ -184,6 +186,13 @@ def test_more_events_than_a_batch_holds(orgtui: Run) -> None:
     count = 2 * usage.BATCH + 1
     assert take(orgtui, *(CALL | {"id": str(number)} for number in range(count)))["new"] == count
     assert shown(orgtui)["breakdown_by_model"][0]["calls"] == count
+
+
+def test_more_text_than_one_operation_takes(orgtui: Run) -> None:
+    """Ids as long as they may be: a batch of these would be twice as much."""
+    assert usage.BATCH * LONGEST_ID * 4 > 1.9 * MOST_TEXT
+    calls = [CALL | {"id": f"{number:04}{'☃' * (LONGEST_ID - 4)}"} for number in range(usage.BATCH)]
+    assert take(orgtui, *calls)["new"] == usage.BATCH
 
 
 def test_what_is_refused_is_named_at_most_twenty_times(orgtui: Run) -> None:

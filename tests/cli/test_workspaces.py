@@ -340,6 +340,13 @@ def test_an_import_of_something_else_is_one_line(staged: Run, tmp_path: Path) ->
     assert staged("workspaces", "import", tmp_path / "none", "--workspace", "Staging").code == 2
 
 
+def test_more_text_than_one_operation_takes(staged: Run) -> None:
+    rows = [{"id": f"{number:04}{'w' * 508}", "name": "A" * 200, "active": True} for number in range(4_000)]
+    taken = staged("workspaces", "import", "-", "--workspace", "Staging", stdin=json.dumps(rows).encode())
+    assert (taken.code, taken.out.splitlines()[0]) == (0, "Imported: 4,000 new, 0 known already, 0 refused.")
+    assert staged("workspaces", "show", "Staging", "--json").json["workflows"] == 4_000
+
+
 def test_too_many_at_once_is_one_line_and_changes_nothing(staged: Run) -> None:
     rows = [{"id": f"w{number}", "name": "A", "active": True} for number in range(10_001)]
     refused = staged("workspaces", "import", "-", "--workspace", "Staging", stdin=json.dumps(rows).encode())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
+T = TypeVar("T")
 # The pydantic configuration of what comes in: a field that is not declared is refused, not ignored.
 STRICT: Final[dict[str, Any]] = {"extra": "forbid"}
 _DECLARED = "__operation__"
@@ -139,9 +140,27 @@ def _refuse_what_no_store_keeps(arguments: Mapping[str, Any]) -> None:
         for field, text in _texts(name, value):
             if not keepable(text):
                 raise Invalid(f"There is a NUL or half a character in “{field}”, which no text has.", field=field)
-            size += len(text) if text.isascii() else len(text.encode())
+            size += _size(text)
     if size > MOST_TEXT:
         raise Invalid(f"This is more than {MOST_TEXT // 2**20} MB of text at once; send it in parts.")
+
+
+def in_parts(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Lists of at most *most* items, with no more text in each than one operation takes."""
+    part, size = list[T](), 0
+    for item in items:
+        more = sum(_size(text) for _, text in _texts("", item))
+        if len(part) == most or (part and size + more > MOST_TEXT):
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += more
+    if part:
+        yield part
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _refuse_large_images(size: int) -> None:
