@@ -20,17 +20,22 @@ T = TypeVar("T")
 _MORE = 0.3
 # No thread can be ended that waits for a name to be found, or for a header that comes a line a second.
 _MOST_LEFT = 4
+# X509_V_ERR_HOSTNAME_MISMATCH (https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/).
+_OTHER_NAME = 62
 
 
 class Asker:
-    """Asks one host on threads. Those that nobody waits for any longer are few: while they hang, no more is asked."""
+    """Asks one host on threads. Those that hang beyond their time are few: while they do, no more is asked."""
 
     def __init__(self, host: str) -> None:
-        self._host, self._left = host, set[Future[Any]]()
+        self._host = host
+        # What nobody waits for any longer, and when its time is over.
+        self._left = dict[Future[Any], float]()
 
     async def ask(self, question: Callable[[], T], seconds: float) -> T:
         """What the question answers or raises; TimeoutError, soon after its time, if it does neither."""
-        if len(self._left) >= _MOST_LEFT:
+        now = time.monotonic()
+        if sum(end < now for end in list(self._left.values())) >= _MOST_LEFT:
             raise Unreachable(f"{self._host} cannot be reached: what it was asked before still waits for an answer.")
         asked = begun(question)
         try:
@@ -38,8 +43,8 @@ class Asker:
                 return await asyncio.wrap_future(asked)
         finally:
             if not asked.done():
-                self._left.add(asked)
-                asked.add_done_callback(self._left.discard)
+                self._left[asked] = now + seconds
+                asked.add_done_callback(lambda done: self._left.pop(done, None))
 
     def finish(self, seconds: float) -> None:
         """Wait for what nobody waits for any longer: raises what it raises, and TimeoutError if it goes on."""
@@ -84,7 +89,11 @@ def why(error: Exception) -> str:
         return "the proxy refused the connection"
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
+            if cause.verify_code == _OTHER_NAME:
+                return "its certificate is for another name"
             return "its certificate is not trusted; if a proxy replaces it, SSL_CERT_FILE can name the proxy's"
+        if isinstance(cause, ssl.SSLError):
+            return "it does not speak TLS as it should"
         if isinstance(cause, socket.gaierror):
             return "no such name is known here"
         if isinstance(cause, ConnectionRefusedError):

@@ -99,6 +99,9 @@ def _config(app: Any, at: Listening) -> uvicorn.Config:
         **tls,  # type: ignore[arg-type]
     )
     try:
+        if at.key and b"ENCRYPTED" in Path(at.key).read_bytes():
+            # OpenSSL would ask on the terminal, which may not be there.
+            raise Invalid("The key has a pass phrase; give one without, in a private file.", field="tls")
         config.load()
     except OSError as error:
         raise Invalid(f"The certificate or its key cannot be used: {error.strerror or error}.", field="tls") from error

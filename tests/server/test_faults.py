@@ -178,6 +178,20 @@ def test_a_header_without_an_end_is_not_waited_for_and_few_threads_are_left_to_i
     assert not isinstance(read(line), OrgtuiError)
 
 
+def test_questions_that_somebody_took_back_keep_none_from_being_asked(line: Line) -> None:
+    """As by a key that is held down: each refreshes, and takes back the one before."""
+
+    async def held() -> object:
+        for _ in range(12):
+            asked = asyncio.create_task(line.store.general.revision())
+            await asyncio.sleep(0.02)
+            asked.cancel()
+        return await line.store.general.revision()
+
+    with line.proxy.failing(FAULTS["slow"]):
+        assert isinstance(wait(held()), int)
+
+
 @pytest.fixture
 def lost_for(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long a name is looked up for here."""

@@ -24,7 +24,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from orgtui.domain.ambient import system_ambient
@@ -467,6 +467,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return directory / "cert.pem", directory / "key.pem"
 
 
+@contextmanager
+def clear() -> Iterator[str]:
+    """Where a server speaks without TLS."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with listening(app) as url:
+        yield url.removeprefix("http://")
+
+
 # The old version is asked for on purpose.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tls(tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -484,6 +496,11 @@ def test_tls(tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest
         with pytest.raises(Unreachable, match="certificate is not trusted"):
             wait(doubting.store.general.overview())
         doubting.close()
+        with clear() as address:
+            silent = open_remote_store(f"https://{address}", None, system_ambient(), patience=0.5)
+            with pytest.raises(Unreachable, match="does not speak TLS"):
+                wait(silent.store.general.overview())
+            silent.close()
         with running.connect() as line:
             line.sendall(running.head())
             assert b"organization" not in received(line)
@@ -493,6 +510,19 @@ def test_tls(tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest
         with pytest.raises((ssl.SSLError, ConnectionError)), running.connect() as line:
             old.wrap_socket(line)
         assert running.end()[0] == 0
+
+
+def test_a_key_with_a_pass_phrase_is_refused_and_none_is_asked_for(
+    tmp_path: Path, certificate: tuple[Path, Path], served: Served
+) -> None:
+    locked = tmp_path / "locked.pem"
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"phrase")
+    )
+    locked.write_bytes(pem)
+    words = ("serve", "--port", "0", "--tls-cert", str(certificate[0]), "--tls-key", str(locked))
+    code, told = refused("--store", f"sqlite:///{served.path}", *words, directory=tmp_path)
+    assert (code, told) == (2, "orgtui: The key has a pass phrase; give one without, in a private file.\n")
 
 
 @pytest.mark.parametrize("wrong", ["broken", pytest.param("no key", marks=soak), pytest.param("not there", marks=soak)])
