@@ -497,7 +497,7 @@ def test_tls(tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest
             wait(doubting.store.general.overview())
         doubting.close()
         with clear() as address:
-            silent = open_remote_store(f"https://{address}", None, system_ambient(), patience=0.5)
+            silent = open_remote_store(f"https://{address}", None, system_ambient(), patience=3)
             with pytest.raises(Unreachable, match="does not speak TLS"):
                 wait(silent.store.general.overview())
             silent.close()

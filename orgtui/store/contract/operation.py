@@ -150,11 +150,15 @@ def in_parts(items: Iterable[T], most: int) -> Iterator[list[T]]:
     part, size = list[T](), 0
     for item in items:
         more = sum(_size(text) for _, text in _texts("", item))
-        if len(part) == most or (part and size + more > MOST_TEXT):
+        if part and size + more > MOST_TEXT:
             yield part
             part, size = [], 0
         part.append(item)
         size += more
+        # At once: the next one may be long in coming.
+        if len(part) == most:
+            yield part
+            part, size = [], 0
     if part:
         yield part
 
