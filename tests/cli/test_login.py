@@ -34,14 +34,21 @@ class Place:
         return found and found.reveal()
 
 
+@pytest.fixture(scope="module")
+def street() -> Iterator[tuple[str, served.Street]]:
+    """One server for all: to derive its routes takes longer than any of these."""
+    made = served.Street()
+    with served.listening(made) as url:
+        yield url, made
+
+
 @pytest.fixture
-def place(opener: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(street: tuple[str, served.Street], opener: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr(tokens, "data_path", lambda: tmp_path / "data")
-    street, store = served.Street(), opener()
-    with served.listening(street) as url:
-        path, house = street.add(store.outside)
-        house.guests["you"] = served.Guest(store.store, "you", store.permit)
-        yield Place(url + path)
+    store = opener()
+    path, house = street[1].add(store.outside)
+    house.guests["you"] = served.Guest(store.store, "you", store.permit)
+    return Place(street[0] + path)
 
 
 def test_it_is_kept_and_forgotten(run: Run, place: Place) -> None:
