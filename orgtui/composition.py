@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from orgtui.store.sql.store import SqlStore
 
 
+NO_ACTOR = "On a server you are whose token you have; leave --as and ORGTUI_AS away."
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An open store, wherever it is, and what stands above it.
@@ -81,7 +84,7 @@ def _remote(settings: Settings, server: ServerUrl, ambient: Ambient) -> Opened:
     from orgtui.tokens import kept
 
     if settings.actor is not None:
-        raise Invalid("On a server you are whose token you have; leave --as and ORGTUI_AS away.", field="as")
+        raise Invalid(NO_ACTOR, field="as")
     remote = open_remote_store(server.url, kept(settings), ambient)
 
     def key_tests() -> KeyTests:

@@ -7,6 +7,8 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orgtui.domain.errors import Invalid, OrgtuiError, Unauthenticated
@@ -52,16 +54,39 @@ def read(server: ServerUrl) -> Secret | None:
 
 def keep(server: ServerUrl, token: Secret) -> None:
     """Keep the token of a server, instead of one that was kept before."""
+    with room(server) as put:
+        put(token)
+
+
+@contextmanager
+def room(server: ServerUrl) -> Iterator[Callable[[Secret], None]]:
+    """Where a token of a server can be put, once there is one; raises OrgtuiError before if none can be kept."""
     to = path(server)
     try:
         to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # For its owner alone, and another one for whoever keeps one at the same time.
-        file, part = tempfile.mkstemp(".part", dir=to.parent)
-        with os.fdopen(file, "w") as out:
-            out.write(token.reveal() + "\n")
-        Path(part).replace(to)
+        file, name = tempfile.mkstemp(".part", dir=to.parent)
     except OSError as error:
-        raise OrgtuiError(f"The token cannot be kept in {to}: {error.strerror}.") from error
+        raise _unkept(to, error) from error
+    part = Path(name)
+
+    def put(token: Secret) -> None:
+        try:
+            out.write(token.reveal() + "\n")
+            out.flush()
+            part.replace(to)
+        except OSError as error:
+            raise _unkept(to, error) from error
+
+    with os.fdopen(file, "w") as out:
+        try:
+            yield put
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _unkept(to: Path, error: OSError) -> OrgtuiError:
+    return OrgtuiError(f"The token cannot be kept in {to}: {error.strerror}.")
 
 
 def forget(server: ServerUrl) -> bool:

@@ -296,18 +296,21 @@ def _join_at(settings: Settings, server: ServerUrl, code: str, name: str) -> tup
     """Through a server nobody is somebody by saying so: a token is kept, or one signs in; and what to do now."""
     import asyncio
 
-    from orgtui.composition import door
-    from orgtui.tokens import keep, kept
+    from orgtui.composition import NO_ACTOR, door
+    from orgtui.tokens import kept, room
 
     url = shlex.quote(server.url)
     if kept(settings):
         forget = "unset ORGTUI_TOKEN" if settings.token else f"orgtui logout {url}"
         raise Invalid(f"You come in to {server.url} as somebody already; first: {forget}")
-    with door(server, system_ambient()) as entrance:
+    if settings.actor is not None:
+        raise Invalid(NO_ACTOR, field="as")
+    # There must be room before: the invitation works once, and its token is told once.
+    with room(server) as put, door(server, system_ambient()) as entrance:
         joined = asyncio.run(entrance.join(code, name))
-    if joined.token is None:
-        return joined.member, f"What is left is to sign in: orgtui login {url}"
-    keep(server, Secret(joined.token.secret))
+        if joined.token is None:
+            return joined.member, f"What is left is to sign in: orgtui login {url}"
+        put(Secret(joined.token.secret))
     return joined.member, f"Open the organization: orgtui --store {url}"
 
 

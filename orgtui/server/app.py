@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 import orgtui
 from orgtui.domain.ambient import Ambient
 from orgtui.domain.codes import new_token
-from orgtui.domain.errors import OrgtuiError, Unauthenticated, Unreachable
+from orgtui.domain.errors import OrgtuiError, StoreRefused, Unauthenticated, Unreachable
 from orgtui.server import problems
 from orgtui.server.admission import Admission
 from orgtui.server.desks import Services, entrance_of, till_of
@@ -51,7 +51,14 @@ class House:
 def application(house: House) -> ASGIApp:
     """The server; nothing is opened here, and nothing closed."""
     figures = Figures()
-    admission = Admission(house.opened.admit, house.ambient, figures, behind_proxy=house.behind_proxy)
+
+    async def admit(secret: str) -> Guest:
+        try:
+            return await house.opened.admit(secret)
+        except (StoreRefused, Unreachable) as error:
+            raise _withheld(error, house.log) from None
+
+    admission = Admission(admit, house.ambient, figures, behind_proxy=house.behind_proxy)
 
     async def perform(guest: Guest | None, declared: Operation, arguments: dict[str, Any]) -> Any:
         store = guest.store if guest else house.opened.outside
@@ -79,13 +86,13 @@ def application(house: House) -> ASGIApp:
     entrance = entrance_of(house.services, house.opened.outside)
     add_pages(app, house.opened.outside.team, till, entrance, house.ambient, house.public_url)
     add_webhooks(app, till)
-    _look_after(app, house, figures)
+    _look_after(app, house.ambient, admit, figures)
     _describe(app)
-    _tell(app, [route for route in (*operations.routes, *app.routes) if isinstance(route, Route)])
+    _tell(app, [route for route in (*operations.routes, *app.routes) if isinstance(route, Route)], house.log)
     return Gate(app, ambient=house.ambient, log=house.log, figures=figures, limits=house.limits)
 
 
-def _look_after(app: FastAPI, house: House, figures: Figures) -> None:
+def _look_after(app: FastAPI, ambient: Ambient, admit: Callable[[str], Awaitable[Guest]], figures: Figures) -> None:
     """For whoever keeps it running."""
 
     ok = Response("ok\n", media_type="text/plain")
@@ -98,12 +105,9 @@ def _look_after(app: FastAPI, house: House, figures: Figures) -> None:
     async def readyz() -> Response:
         try:
             # Which takes the database and the key.
-            await house.opened.admit(new_token(PREFIXES[Kind.PERSON], house.ambient.random))
+            await admit(new_token(PREFIXES[Kind.PERSON], ambient.random))
         except Unauthenticated:
             return ok
-        except OrgtuiError as error:
-            house.log({"level": "warning", "event": "not ready", "what": error.message})
-            raise Unreachable("The store cannot be used now; the log says why.") from None
         raise AssertionError("a token that was made up opens it")
 
     @app.get("/metrics", include_in_schema=False)
@@ -111,11 +115,19 @@ def _look_after(app: FastAPI, house: House, figures: Figures) -> None:
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _tell(app: FastAPI, routes: Sequence[Route]) -> None:
+def _withheld(error: OrgtuiError, log: Log) -> Unreachable:
+    """What is told to who was not let in: where the store lies, and what ails it, is for who keeps it running."""
+    log({"level": "warning", "event": "store", "what": error.message})
+    return Unreachable("The store cannot be used now; the server's log says why.")
+
+
+def _tell(app: FastAPI, routes: Sequence[Route], log: Log) -> None:
     """Every refusal in the one form."""
 
     @app.exception_handler(OrgtuiError)
-    async def told(_request: Request, error: OrgtuiError) -> Response:
+    async def told(request: Request, error: OrgtuiError) -> Response:
+        if isinstance(error, StoreRefused) and not getattr(request.state, "token", None):
+            error = _withheld(error, log)
         return problems.response(error)
 
     @app.exception_handler(Exception)
@@ -152,7 +164,7 @@ def _describe(app: FastAPI) -> None:
     schemes["token"] = {"type": "http", "scheme": "bearer", "description": "orgtui access create NAME"}
     written = to_json(document)
 
-    async def described(_request: Request) -> Response:
+    async def described() -> Response:
         return Response(written, media_type=JSON)
 
-    app.add_route("/openapi.json", described, include_in_schema=False)
+    app.add_api_route("/openapi.json", described, include_in_schema=False)

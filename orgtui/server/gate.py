@@ -146,13 +146,15 @@ class Gate:
         operation = getattr(route, "operation_id", None) or getattr(route, "path", "none")
         self._figures.requests.labels(operation, str(answering.status)).inc()
         self._figures.seconds.labels(operation).observe(seconds)
+        cut = bool(answering.status) and not answering.whole
         self._log(
             {
-                "level": "info",
+                "level": "warning" if cut else "info",
                 "id": answering.id,
                 "operation": operation,
                 "method": scope["method"],
                 "status": answering.status,
+                "cut": cut or None,
                 "ms": round(seconds * 1000, 1),
                 "token": state.get("token"),
             }
@@ -160,10 +162,10 @@ class Gate:
 
 
 class _Answering:
-    """One answer on its way: `status` is 0 until it begins."""
+    """One answer on its way: `status` is 0 until it begins, `whole` when its end was sent."""
 
     def __init__(self, id: str, send: Send) -> None:
-        self.id, self.status, self._send = id, 0, send
+        self.id, self.status, self.whole, self._send = id, 0, False, send
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -181,6 +183,7 @@ class _Answering:
         for at in range(0, last, _PART):
             await self._send({**message, "body": body[at : at + _PART], "more_body": True})
         await self._send({**message, "body": body[last:]} if last else message)
+        self.whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 def _check(headers: Headers, path: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from fastapi import FastAPI, Request, Response
 
 from orgtui.domain.ambient import Ambient
-from orgtui.domain.errors import Invalid, KeyReused, NotFound, OrgtuiError
+from orgtui.domain.errors import Invalid, KeyReused, NotFound, OrgtuiError, StoreRefused, Unreachable
 from orgtui.domain.months import zone_or_utc
 from orgtui.domain.plans import BY_KEY
 from orgtui.domain.roles import Role
@@ -169,6 +169,9 @@ def _text(part: str) -> str:
 def _sorry(error: OrgtuiError) -> Response:
     if isinstance(error, NotFound):
         return page("This link does not work", line(error.message), status=error.status)
+    if isinstance(error, StoreRefused | Unreachable):
+        # What ails the server is nothing to who has a link.
+        return page("Not now", line("This cannot be done at the moment; try again later."), status=error.status)
     return page("Not now", line(error.message), status=error.status)
 
 

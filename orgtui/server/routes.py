@@ -78,7 +78,7 @@ def _know(request: Request, declared: Dependant) -> None:
 def _expect_json(request: Request) -> None:
     """A form or a text that happens to be JSON was meant for somebody else; nothing said is taken as meant so."""
     told, _, more = request.headers.get("content-type", JSON).lower().partition(";")
-    if told.strip() != JSON or more.replace(" ", "") not in ("", "charset=utf-8"):
+    if told.strip() != JSON or more.replace(" ", "").replace('"', "") not in ("", "charset=utf-8"):
         raise WrongType(f"Send the body as {JSON}, in UTF-8.")
 
 

@@ -116,7 +116,9 @@ class _Told(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write it down."""
+        """Write it down; that an answer was cut off stands in its own line already."""
+        if record.getMessage().startswith("ASGI callable returned without completing"):
+            return
         self._log({"level": record.levelname.lower(), "event": "http", "what": record.getMessage()})
 
 

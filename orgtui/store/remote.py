@@ -90,8 +90,9 @@ class _Caller:
         return self._ambient.random(16).hex() if given is None else hashlib.sha256(given.encode()).hexdigest()
 
     async def service(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
-        """What a service answers: it has no keys, so it is sent a second time only where it was not sent at all."""
-        return await self._asked(operation, arguments, None, _SERVICE, again=False)
+        """What a service answers: where it takes no key, it is sent a second time only if it was not sent at all."""
+        key = self._key() if operation.keyed else None
+        return await self._asked(operation, arguments, key, _SERVICE, again=operation.keyed)
 
     def close(self) -> None:
         """Let go of connections. What is still being written has a moment to end; raises OrgtuiError if it fails."""
@@ -175,7 +176,7 @@ class _Caller:
             said = told.message if told else f"{self.host} does not take the token."
             if self._token is None:
                 said = f"There is no token for {self.host} here."
-            return Unauthenticated(f"{said} Log in: orgtui login {self._url}")
+            return Unauthenticated(f"{said} Log in (orgtui login {self._url}).")
         if told is not None:
             return told
         if status == 403:

@@ -107,5 +107,5 @@ def test_many_at_once_keep_one_whole(place: Place) -> None:
 
 def test_who_has_none_is_told_to_log_in(run: Run, place: Place) -> None:
     refused = run("general", "show", at=place.url)
-    said = f"orgtui: There is no token for {place.url[7:].partition('/')[0]} here. Log in: orgtui login {place.url}"
+    said = f"orgtui: There is no token for {place.url[7:].partition('/')[0]} here. Log in (orgtui login {place.url})."
     assert (refused.code, refused.line) == (3, said)

@@ -432,6 +432,14 @@ def test_who_joins_through_a_server_comes_in_with_a_token_from_then_on(far: Run,
     assert (made["name"], made["maker"], made["kind"]) == ("Invitation", GRACE, "person")
 
 
+def test_an_invitation_is_not_spent_where_no_token_can_be_kept(far: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (entry,) = invited(far, GRACE)
+    with monkeypatch.context() as patched:
+        patched.setattr(tokens, "data_path", lambda: Path("/proc/nowhere"))
+        unchanged(far, "join", entry["code"], "--name", "Grace", code=1, said="cannot be kept in /proc/nowhere")
+    assert far("join", entry["code"], "--name", "Grace").code == 0
+
+
 def test_nobody_who_is_known_there_joins_as_somebody_else(far: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     (entry,) = invited(far, GRACE)
     monkeypatch.setattr(tokens, "read", lambda _: Secret("orgtui_pat_ada"))

@@ -19,6 +19,7 @@ from orgtui.billing.payments import Payments
 from orgtui.domain.ambient import system_ambient
 from orgtui.domain.errors import MAY_BE_DONE, OrgtuiError, TooLarge, Unauthenticated, Unreachable
 from orgtui.secret import Secret
+from orgtui.sign_in import SignIn
 from orgtui.store.contract import Store
 from orgtui.store.contract.access import NewToken
 from orgtui.store.contract.operation import idempotency_key
@@ -268,7 +269,7 @@ def test_who_revokes_the_own_token_and_hears_no_answer_is_told_that_it_may_be_do
     again = asked(line, own.store.general.overview())
     assert isinstance(again, Unauthenticated)
     assert again.exit_code == 3
-    assert again.message.endswith(f"Log in: orgtui login {line.proxy.url}")
+    assert again.message.endswith(f"Log in (orgtui login {line.proxy.url}).")
     own.close()
 
 
@@ -332,6 +333,18 @@ def sequence(line: Line, seed: int, steps: int) -> None:
                 else:
                     line.proxy.break_all()
     check(line)
+
+
+def test_who_joins_and_does_not_hear_it_has_their_token_all_the_same(line: Line) -> None:
+    code = wait(line.store.team.invite(NewInvitation(email="carl@acme.example"))).code
+    entrance: SignIn = line.remote.service(SignIn)
+    with line.proxy.failing(FAULTS["answer lost"], times=1):
+        joined = wait(entrance.join(code, "Carl"))
+    assert joined.token is not None
+    carls = open_remote_store(line.site.url, Secret(joined.token.secret), system_ambient())
+    assert wait(carls.store.general.overview()).actor == "carl@acme.example"
+    carls.close()
+    assert len(line.site.rows("SELECT 1 FROM access_tokens WHERE name = 'Invitation'")) == 1
 
 
 @pytest.fixture
