@@ -492,12 +492,12 @@ def test_tls(tmp_path: Path, certificate: tuple[Path, Path], monkeypatch: pytest
             trusting = open_remote_store(url, Secret(running.token), system_ambient())
         assert wait(trusting.store.general.overview()).name == "Acme"
         trusting.close()
-        doubting = open_remote_store(url, Secret(running.token), system_ambient(), patience=0.5)
+        doubting = open_remote_store(url, Secret(running.token), system_ambient(), patience=2)
         with pytest.raises(Unreachable, match="certificate is not trusted"):
             wait(doubting.store.general.overview())
         doubting.close()
         with clear() as address:
-            silent = open_remote_store(f"https://{address}", None, system_ambient(), patience=3)
+            silent = open_remote_store(f"https://{address}", None, system_ambient(), patience=2)
             with pytest.raises(Unreachable, match="does not speak TLS"):
                 wait(silent.store.general.overview())
             silent.close()
