@@ -92,10 +92,10 @@ def seen(data: bytes, letter: str, count: int) -> float:
 
 
 def test_hostile_names_send_no_order_to_the_terminal(tmp_path: Path) -> None:
-    data = tour(organization(tmp_path / "acme.db", 0, 120))
+    data = tour(organization(tmp_path / "acme.db", 0, 60))
     assert foreign(data, clipboard=True) == []
-    assert seen(data, "w", 120) == 1
-    assert seen(data, "m", 120) == 1
+    assert seen(data, "w", 60) == 1
+    assert seen(data, "m", 60) == 1
 
 
 @pytest.mark.soak

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -80,6 +81,8 @@ def archive_after_counting(path: Path, id: str) -> None:
     """As it is often written: look, think, and then write."""
     with closing(sqlite3.connect(path, timeout=10)) as connection:
         ((active,),) = connection.execute(ACTIVE)
+        # As long as any program thinks; on few cores threads would else come one after the other.
+        time.sleep(0.002)
         if active > 1:
             # Python's own way: a deferred transaction, begun by the write.
             connection.execute("UPDATE workspaces SET archived_at = 1 WHERE id = ?", (id,))
