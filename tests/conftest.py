@@ -56,6 +56,12 @@ class TopLevelSnapshots(pytest_textual_snapshot.SVGImageExtension):  # type: ign
 pytest_textual_snapshot.SVGImageExtension = TopLevelSnapshots
 
 
+def pytest_unconfigure() -> None:
+    """Collect garbage once: pytest does it five times at the end, for seconds each after thousands of tests."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_finish() -> None:
     """What is loaded now stays: to walk through it for garbage again and again took a third of the processor's time."""
     gc.collect()
