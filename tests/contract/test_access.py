@@ -8,6 +8,7 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -219,6 +220,20 @@ def test_what_goes_with_a_token_is_in_the_log(opener: Opener) -> None:
     of_alone, of_first, *_ = wait(opened.store.audit.entries()).entries
     assert sorted(of_first.before["made_with_it"]) == sorted([second.id, third.id, last.id])
     assert "made_with_it" not in of_alone.before
+
+
+def test_a_chain_however_long_is_revoked_by_its_first(opener: Opener, acme: SqliteDatabase) -> None:
+    opened = opener()
+    first, _ = made(opened.store)
+    with closing(sqlite3.connect(acme.path)) as connection, connection:
+        connection.row_factory = sqlite3.Row
+        row = dict(connection.execute("SELECT * FROM access_tokens").fetchone())
+        chain = [first.id, *(f"tok_{number}" for number in range(1_500))]
+        links = [row | {"id": id, "hash": id, "made_with": before} for before, id in pairwise(chain)]
+        marks = ", ".join(f":{name}" for name in row)
+        connection.executemany(f"INSERT INTO access_tokens VALUES ({marks})", links)
+    wait(opened.store.access.revoke(first.id))
+    assert wait(opened.store.access.show()).tokens == []
 
 
 def test_what_was_made_with_a_token_does_not_grow_beyond_it(opener: Opener) -> None:

@@ -65,8 +65,14 @@ class TokensPage:
 
     def going_with(self, id: str) -> list[Token]:
         """Those that are revoked with one: made with it, and with those in turn."""
-        found = [token for token in self.tokens if token.made_with == id]
-        return [*found, *(further for token in found for further in self.going_with(token.id))]
+        made = dict[str | None, list[Token]]()
+        for token in self.tokens:
+            made.setdefault(token.made_with, []).append(token)
+        found = list(made.get(id, []))
+        # The list grows while it is walked: a chain may be longer than a program calls itself.
+        for token in found:
+            found += made.get(token.id, [])
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
